@@ -1,0 +1,3 @@
+//! The rtpengine-compatible daemon as a library, so that tests, benches and fuzzers reach its parts.
+
+pub mod ng;

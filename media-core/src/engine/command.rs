@@ -1,0 +1,155 @@
+//! What the control side tells a shard. Each command states the whole new truth, never a delta.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::StreamCounters;
+use crate::units::{CallKey, ClockRate, PayloadType, SocketId};
+
+/// An instruction to one shard; the shard applies them in the order they were sent.
+#[derive(Debug)]
+pub enum Command {
+    /// Creates the call if it is new, and replaces its timeouts. Counts as activity.
+    Call {
+        /// The call.
+        call: CallKey,
+        /// Its timeouts from now on.
+        timeouts: CallTimeouts,
+    },
+    /// Creates or replaces the stream on `socket`.
+    Route {
+        /// The local socket, bound earlier by [`super::MediaPlane::bind`] on the same shard.
+        socket: SocketId,
+        /// The whole new route. Learned endpoint and statistics live on if the
+        /// [`Route::learn_epoch`] is unchanged.
+        route: Box<Route>,
+    },
+    /// Closes these sockets; each is reported by [`super::Event::SocketClosed`] when the kernel has
+    /// let go of its port.
+    CloseSockets {
+        /// Unknown or already closed sockets are ignored.
+        sockets: Vec<SocketId>,
+    },
+    /// After `after`, closes all of the call's sockets and forgets the call. Media flows until then.
+    /// A later `CloseCall` replaces the delay; a later [`Command::Call`] takes it back.
+    CloseCall {
+        /// The call.
+        call: CallKey,
+        /// Zero: at once.
+        after: Duration,
+    },
+}
+
+/// When the shard gives a call up by itself. `None`: never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallTimeouts {
+    /// Without any packet on any stream (and without a command) for this long.
+    pub inactivity: Option<Duration>,
+    /// Since the call was created, whatever happens.
+    pub lifetime: Option<Duration>,
+}
+
+/// One socket's part in a call: whom to believe, where to send, who gets what arrives.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The call that this stream belongs to.
+    pub call: CallKey,
+    /// What the socket carries.
+    pub component: Component,
+    /// Where the party said it wants its packets; `None` until it said so.
+    pub endpoint: Option<SocketAddr>,
+    /// How the true endpoint is found.
+    pub learning: Learning,
+    /// Learning starts anew when this differs from the route before.
+    pub learn_epoch: u32,
+    /// Packets that arrive here are counted but not forwarded (block media).
+    pub blocked: bool,
+    /// Sends an empty datagram to `endpoint` when the route is set, to open a NAT's hole.
+    pub pierce_nat: bool,
+    /// Streams that RTP (and what is not RTP) is forwarded to, through each one's own socket.
+    pub rtp_sinks: Vec<SinkAction>,
+    /// Streams that RTCP is forwarded to.
+    pub rtcp_sinks: Vec<SinkAction>,
+    /// Clock rate by payload type, for jitter.
+    pub clocks: Arc<PayloadClocks>,
+    /// Written by the shard, read by anyone.
+    pub counters: Arc<StreamCounters>,
+}
+
+/// One destination of a stream's packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinkAction {
+    /// Sends through this socket, to the endpoint of the stream on it. Same call, same shard.
+    pub socket: SocketId,
+}
+
+/// What a socket carries, and so how its packets are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// RTP; RTCP that arrives anyway is taken for RTCP (RFC 5761 §4).
+    Rtp,
+    /// RTCP on a port of its own.
+    Rtcp,
+    /// RTP and RTCP on one port (RFC 5761).
+    RtpAndRtcp,
+    /// Any UDP: forwarded without a look inside.
+    Opaque,
+}
+
+/// How a stream's endpoint follows the packets that arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learning {
+    /// When and from what to learn.
+    pub mode: LearnMode,
+    /// Once confirmed, drops packets from any other source.
+    pub strict_source: bool,
+    /// Follows the source for ever, even after it was confirmed.
+    pub media_handover: bool,
+}
+
+/// rtpengine's `endpoint-learning`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LearnMode {
+    /// Follows the most recent source, and commits to it once [`LearnMode::DELAY`] has passed.
+    #[default]
+    Delayed,
+    /// Commits to the source of the first packet.
+    Immediate,
+    /// After the delay commits to the best source seen: same address and port as signalled, then
+    /// same address, then same port, then any.
+    Heuristic,
+    /// Never: always sends where signalling said (also for the flag `asymmetric`).
+    Off,
+}
+
+impl LearnMode {
+    /// How long [`LearnMode::Delayed`] and [`LearnMode::Heuristic`] wait after signalling.
+    pub const DELAY: Duration = Duration::from_secs(3);
+}
+
+/// Clock rate of each payload type of a media section.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PayloadClocks {
+    /// Sorted by payload type.
+    entries: Vec<(PayloadType, ClockRate)>,
+}
+
+impl PayloadClocks {
+    /// Later entries for the same payload type are ignored.
+    #[must_use]
+    pub fn new(mut entries: Vec<(PayloadType, ClockRate)>) -> Self {
+        entries.sort_by_key(|e| e.0);
+        entries.dedup_by_key(|e| e.0);
+        Self { entries }
+    }
+    /// The payload type's clock rate, if signalled.
+    #[must_use]
+    pub fn clock_rate(&self, payload_type: PayloadType) -> Option<ClockRate> {
+        let at = self
+            .entries
+            .binary_search_by_key(&payload_type, |e| e.0)
+            .ok()?;
+        self.entries.get(at).map(|e| e.1)
+    }
+}

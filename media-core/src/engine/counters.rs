@@ -1,0 +1,188 @@
+//! Counters with one writer, the shard, and any number of readers. Relaxed atomics: each value is
+//! true by itself, two values read together may be a packet apart.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::units::Ssrc;
+
+/// Why a packet went no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum DropReason {
+    /// No route has been set for the socket (or the socket is closing).
+    NoRoute,
+    /// The route has nobody to give the packet to.
+    NoSink,
+    /// The sink's endpoint is not known yet.
+    NoEndpoint,
+    /// Not RTP, RTCP or anything else the component may carry.
+    Malformed,
+    /// From another source than the confirmed one, with strict source on.
+    WrongSource,
+    /// Media is blocked by command.
+    Blocked,
+    /// Longer than a slot holds.
+    TooLong,
+    /// No free slot for a copy, or the kernel's send queue is full.
+    NoBuffer,
+    /// The kernel refused to send.
+    SendFailed,
+    /// STUN or DTLS where no agent listens.
+    NotMedia,
+}
+
+impl DropReason {
+    /// Number of reasons.
+    pub const COUNT: usize = DropReason::NotMedia as usize + 1;
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [DropReason; DropReason::COUNT] = [
+        DropReason::NoRoute,
+        DropReason::NoSink,
+        DropReason::NoEndpoint,
+        DropReason::Malformed,
+        DropReason::WrongSource,
+        DropReason::Blocked,
+        DropReason::TooLong,
+        DropReason::NoBuffer,
+        DropReason::SendFailed,
+        DropReason::NotMedia,
+    ];
+
+    /// Stable name for metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            DropReason::NoRoute => "no_route",
+            DropReason::NoSink => "no_sink",
+            DropReason::NoEndpoint => "no_endpoint",
+            DropReason::Malformed => "malformed",
+            DropReason::WrongSource => "wrong_source",
+            DropReason::Blocked => "blocked",
+            DropReason::TooLong => "too_long",
+            DropReason::NoBuffer => "no_buffer",
+            DropReason::SendFailed => "send_failed",
+            DropReason::NotMedia => "not_media",
+        }
+    }
+}
+
+/// A value that one thread writes and others read.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+    /// Single-writer add: a load and a store, no locked instruction.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
+    }
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+}
+
+/// What one stream has received and sent.
+#[derive(Debug, Default)]
+pub struct StreamCounters {
+    /// Packets received and accepted on this socket.
+    pub packets: Counter,
+    /// Their octets, RTP header included.
+    pub octets: Counter,
+    /// RTCP packets among them.
+    pub rtcp_packets: Counter,
+    /// Packets sent from this socket towards its endpoint.
+    pub packets_sent: Counter,
+    /// Their octets.
+    pub octets_sent: Counter,
+    /// Microseconds from the engine's epoch to the last accepted packet; 0: never one.
+    pub last_packet_us: Counter,
+    /// Packets that came from another source than the one sent to.
+    pub other_source: Counter,
+    /// Packets that were dropped, by [`DropReason`].
+    pub dropped: [Counter; DropReason::COUNT],
+    /// The most recent RTP sources, newest first written over the stalest.
+    pub ssrcs: [SsrcCounters; StreamCounters::SSRCS],
+}
+
+impl StreamCounters {
+    /// Sources remembered per stream; a change beyond that reuses the stalest slot.
+    pub const SSRCS: usize = 2;
+
+    /// Sum over all reasons.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.iter().map(Counter::get).sum()
+    }
+    /// Packets dropped for this reason.
+    #[must_use]
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
+        self.dropped[reason as usize].get()
+    }
+}
+
+/// Reception statistics of one SSRC, measured from its packets (RFC 3550 §A.3, §A.8).
+#[derive(Debug, Default)]
+pub struct SsrcCounters {
+    ssrc: AtomicU32,
+    /// RTP packets received; 0: the slot is empty.
+    pub packets: Counter,
+    /// Their payload and header octets.
+    pub octets: Counter,
+    /// Packets expected (highest sequence number − first + 1) less received; late packets lower it.
+    pub lost: Counter,
+    /// Packets that arrived after a later one.
+    pub reordered: Counter,
+    /// Packets with a sequence number seen before.
+    pub duplicates: Counter,
+    /// Interarrival jitter in microseconds.
+    pub jitter_us: Counter,
+    /// Highest extended sequence number.
+    pub highest_seq: Counter,
+    /// RTP time stamp of the last packet.
+    pub last_timestamp: Counter,
+    /// Payload type of the last packet.
+    pub payload_type: Counter,
+}
+
+impl SsrcCounters {
+    /// Whose statistics these are, once `packets` is not 0.
+    #[must_use]
+    pub fn ssrc(&self) -> Ssrc {
+        Ssrc::new(self.ssrc.load(Ordering::Relaxed))
+    }
+    pub(crate) fn set_ssrc(&self, ssrc: Ssrc) {
+        self.ssrc.store(ssrc.get(), Ordering::Relaxed);
+    }
+}
+
+/// What one shard has done since it started.
+#[derive(Debug, Default)]
+pub struct ShardCounters {
+    /// Datagrams received.
+    pub packets: Counter,
+    /// Their octets.
+    pub octets: Counter,
+    /// Datagrams sent.
+    pub packets_sent: Counter,
+    /// Octets sent.
+    pub octets_sent: Counter,
+    /// Datagrams dropped, by [`DropReason`].
+    pub dropped: [Counter; DropReason::COUNT],
+    /// Calls ended because handling one of their packets panicked.
+    pub panics: Counter,
+    /// Receive buffers found exhausted; the kernel kept the packets.
+    pub buffer_shortages: Counter,
+    /// Wake-ups of the shard's thread.
+    pub wakeups: Counter,
+    /// Streams in the shard's table.
+    pub streams: Counter,
+    /// CPU time of the shard's thread, nanoseconds, sampled about once a second.
+    pub cpu_ns: Counter,
+}

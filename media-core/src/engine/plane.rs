@@ -1,0 +1,54 @@
+//! The boundary that `session` calls and `driver` implements.
+
+use std::net::SocketAddr;
+
+use super::Command;
+use crate::units::{ShardId, SocketId};
+
+/// Sockets and shards, as the control side sees them. Never waits for a shard.
+pub trait MediaPlane: Send + Sync {
+    /// How many shards there are, at least 1. Ids run from 0.
+    fn shards(&self) -> u8;
+
+    /// Binds a UDP socket to exactly `local` and hands it to the shard. Packets that arrive before
+    /// its first [`Command::Route`] wait in the kernel.
+    ///
+    /// # Errors
+    /// See [`BindError`]. Nothing is left behind then.
+    fn bind(
+        &self,
+        shard: ShardId,
+        local: SocketAddr,
+        options: SocketOptions,
+    ) -> Result<SocketId, BindError>;
+
+    /// Queues a command for the shard. Commands of one caller arrive in order.
+    fn command(&self, shard: ShardId, command: Command);
+}
+
+/// What a socket is bound with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// IP TOS / traffic class octet of what is sent; `None` leaves the system's default.
+    pub tos: Option<u8>,
+}
+
+/// Why a socket could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Another socket has the port: try the next one.
+    #[error("port {0} is in use")]
+    InUse(u16),
+    /// The shard's table or the process's descriptors are exhausted.
+    #[error("no descriptor left for another socket")]
+    TooManySockets,
+    /// Anything else the operating system said.
+    #[error("cannot bind {local}: errno {errno}")]
+    Os {
+        /// What was to be bound.
+        local: SocketAddr,
+        /// The operating system's error number.
+        errno: i32,
+    },
+}

@@ -1,0 +1,146 @@
+//! What a controller may ask of a rewritten session description, in NG's vocabulary.
+
+/// Everything that concerns the text of an offer or answer alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SdpOptions {
+    /// `replace`: which parts of the session level become ours.
+    pub replace: Replace,
+    /// `codec`: which payload types the other side gets to see.
+    pub codec: CodecOptions,
+    /// `rtcp-mux`.
+    pub rtcp_mux: RtcpMuxOptions,
+    /// `sdp-attr`: attribute lines added, removed and substituted last of all.
+    pub attributes: AttributeEdits,
+    /// `sdp-media-remove`: media types (`audio`, `video`, …) whose sections are taken out.
+    pub media_remove: Vec<String>,
+    /// `ICE`.
+    pub ice: IceOption,
+    /// `generate-mid`: numbers the media sections when the offer had no `a=mid`.
+    pub generate_mid: bool,
+    /// `original-sendrecv`: leaves the direction attributes as they came.
+    pub original_sendrecv: bool,
+    /// `no-rtcp-attribute`, `full-rtcp-attribute`.
+    pub rtcp_attribute: RtcpAttribute,
+    /// `loop-protect`: marks descriptions as ours, and leaves marked ones alone.
+    pub loop_protect: bool,
+    /// `ptime`: milliseconds written towards the other side.
+    pub ptime_ms: Option<u32>,
+    /// `ptime-reverse`: milliseconds written towards the side that asks.
+    pub ptime_reverse_ms: Option<u32>,
+}
+
+/// `replace` words; only the parts listed are rewritten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of independent words of the protocol"
+)]
+pub struct Replace {
+    /// `origin`: the address in `o=`.
+    pub origin: bool,
+    /// `origin-full`: user name, session id, version and address in `o=`.
+    pub origin_full: bool,
+    /// `session-connection`: kept for compatibility.
+    pub session_connection: bool,
+    /// `SDP-version`: the version in `o=` is counted by us, one up with each change.
+    pub sdp_version: bool,
+    /// `force-increment-sdp-ver`: one up each time.
+    pub force_increment_sdp_version: bool,
+    /// `username`: the user name in `o=`.
+    pub username: bool,
+    /// `session-name`: `s=`.
+    pub session_name: bool,
+    /// `zero-address`: 0.0.0.0 becomes our address too.
+    pub zero_address: bool,
+}
+
+/// `codec` lists, each entry as written: `name[/clock[/channels[/bitrate[/ptime[/fmtp[/opts]]]]]]`,
+/// `all` or `full`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodecOptions {
+    /// Hidden from the other side and not usable.
+    pub strip: Vec<String>,
+    /// Hidden from the other side, usable for transcoding.
+    pub mask: Vec<String>,
+    /// Only these, in this order.
+    pub offer: Vec<String>,
+    /// Exempt from `strip` and `mask`.
+    pub except: Vec<String>,
+    /// As `mask`, with the transcoder on.
+    pub consume: Vec<String>,
+    /// Kept towards the offerer, transcoded if refused.
+    pub accept: Vec<String>,
+    /// Added towards the other side.
+    pub transcode: Vec<String>,
+    /// Parameters for codecs already there.
+    pub set: Vec<String>,
+}
+
+/// `rtcp-mux` words (RFC 5761).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of independent words of the protocol"
+)]
+pub struct RtcpMuxOptions {
+    /// Offer muxing with a fall-back port.
+    pub offer: bool,
+    /// Offer muxing alone.
+    pub require: bool,
+    /// Separate ports towards the other side although this side muxes.
+    pub demux: bool,
+    /// Accept muxing that this side offered although the other side does not mux.
+    pub accept: bool,
+    /// Refuse muxing that this side offered.
+    pub reject: bool,
+}
+
+/// `ICE` values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IceOption {
+    /// As offered: ours where there was ICE, nothing where not.
+    #[default]
+    Default,
+    /// Take ICE out.
+    Remove,
+    /// Put ours in.
+    Force,
+    /// Leave the description, add ourselves as a relay candidate.
+    ForceRelay,
+    /// Add ourselves with a low priority.
+    Optional,
+}
+
+/// How `a=rtcp` (RFC 3605) is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RtcpAttribute {
+    /// Port only.
+    #[default]
+    PortOnly,
+    /// Port and address.
+    Full,
+    /// Not at all.
+    Omit,
+}
+
+/// `sdp-attr`: edits per section.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttributeEdits {
+    /// `none`/`global`: the session level.
+    pub session: Edits,
+    /// Audio sections.
+    pub audio: Edits,
+    /// Video sections.
+    pub video: Edits,
+}
+
+/// Edits of attribute lines, without the leading `a=`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Appended.
+    pub add: Vec<String>,
+    /// Taken out; a name alone matches with any value.
+    pub remove: Vec<String>,
+    /// First replaced by second.
+    pub substitute: Vec<(String, String)>,
+}

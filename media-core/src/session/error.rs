@@ -1,0 +1,46 @@
+//! Why a request on a call was refused.
+
+/// Display is the text that NG callers match literally; do not change a letter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// `offer`, `answer` or `query` on a call that is not there.
+    #[error("Unknown call-id")]
+    UnknownCall,
+    /// Selection commands spell it with a capital ID.
+    #[error("Unknown call-ID")]
+    UnknownCallSelection,
+    /// The description does not parse.
+    #[error("Failed to parse SDP")]
+    SdpParse,
+    /// There is no `c=` anywhere.
+    #[error("Incomplete SDP specification")]
+    SdpIncomplete,
+    /// Tags that do not belong together.
+    #[error("Invalid dialogue association")]
+    InvalidDialogue,
+    /// For instance no media section.
+    #[error("Error rewriting SDP")]
+    SdpRewrite,
+    /// The interface's pool is exhausted; the call is destroyed.
+    #[error("Ran out of ports")]
+    OutOfPorts,
+    /// A limit refuses a new call.
+    #[error("Parallel session limit reached")]
+    SessionLimit,
+    /// `delete` found nothing and `fatal` was set.
+    #[error("Call-ID not found or tags didn't match")]
+    NotFound,
+    /// Selection by label failed.
+    #[error("No monologue matching the given label")]
+    NoSuchLabel,
+    /// Selection by address failed.
+    #[error("Failed to match address to any tag")]
+    NoSuchAddress,
+    /// Selection by tag failed.
+    #[error("From-tag given, but no such tag exists")]
+    NoSuchTag,
+    /// Nothing selects.
+    #[error("No participant party specified")]
+    NoParticipant,
+}
