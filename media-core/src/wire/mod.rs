@@ -9,11 +9,17 @@
 //! | [`demux`] | which protocol a datagram belongs to | RFC 7983, RFC 5761 §4 |
 //! | [`rtp`] | RTP packets | RFC 3550 §5.1 |
 //! | [`rtcp`] | compound RTCP packets | RFC 3550 §6, RFC 4585, RFC 3611 |
+//! | [`stun`] | STUN messages | RFC 8489 |
+//! | [`ext`] | RTP header extension elements | RFC 8285 |
+//! | [`telephone_event`] | DTMF payloads | RFC 4733 |
 #![deny(clippy::indexing_slicing)]
 
 pub mod demux;
+pub mod ext;
 pub mod rtcp;
 pub mod rtp;
+pub mod stun;
+pub mod telephone_event;
 
 /// Why a packet could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
