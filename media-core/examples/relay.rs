@@ -2,6 +2,10 @@
 //!
 //! `cargo run --example relay -- 127.0.0.1:7000 127.0.0.1:8000` listens on ports 40000 and 40002 of the
 //! loopback: what comes in on one leaves through the other, to that side's peer.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the program gives the core its time"
+)]
 
 use std::error::Error;
 use std::net::SocketAddr;

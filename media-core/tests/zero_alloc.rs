@@ -1,6 +1,12 @@
 //! No allocation per relayed packet, on either driver. One test in a process of its own, so that the
 //! counting allocator sees the shard's thread and this one alone.
 #![allow(unsafe_code, reason = "a counting allocator wraps the system's")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    reason = "a test reads clocks, opens sockets and fails by panic"
+)]
 
 mod common;
 
