@@ -53,7 +53,9 @@ fn lengths_that_contradict_the_packet_are_refused() {
     assert!(RtpPacket::parse(&bytes).is_ok());
     bytes[0] = 0xb0;
     assert_eq!(RtpPacket::parse(&bytes), Err(RtpError::BadPadding(0)));
-    bytes.push(2);
+    bytes.push(0);
+    assert_eq!(RtpPacket::parse(&bytes), Err(RtpError::BadPadding(0)));
+    *bytes.last_mut().expect("not empty") = 2;
     assert_eq!(RtpPacket::parse(&bytes), Err(RtpError::BadPadding(2)));
     *bytes.last_mut().expect("not empty") = 1;
     assert!(RtpPacket::parse(&bytes).is_ok_and(|p| p.payload().is_empty()));
