@@ -27,6 +27,10 @@ const _: () = assert!(RECEIVE_COUNT as usize == RECEIVE_SLOTS);
 /// Eight-byte words of control data: a header of 16 bytes and a time of 16, with room to spare.
 const CONTROL_WORDS: usize = 8;
 
+/// IPv4, in the type of the address's field.
+const FAMILY: libc::sa_family_t = 2;
+const _: () = assert!(FAMILY as i32 == libc::AF_INET);
+
 const NAME_BYTES: libc::socklen_t = {
     assert!(size_of::<libc::sockaddr_in>() == 16);
     16
@@ -96,7 +100,7 @@ impl SendBatch {
         let i = self.len;
         self.slots.vectors[i].iov_len = fill(&mut self.slots.buffers[i]).min(SLOT_BYTES);
         let address = &mut self.slots.addresses[i];
-        address.sin_family = libc::AF_INET.unsigned_abs() as libc::sa_family_t;
+        address.sin_family = FAMILY;
         address.sin_port = to.port().to_be();
         address.sin_addr.s_addr = u32::from(*to.ip()).to_be();
         self.len += 1;
