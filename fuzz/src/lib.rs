@@ -1,10 +1,14 @@
 //! Fuzz targets: whatever the bytes, a parser ends, does not panic, and keeps its promises.
 //!
-//! To add one: write its function below, add its name to the [`targets!`] line, and put seeds (small
-//! files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>` then fuzzes it,
-//! and `cargo test` replays its seeds on a stable compiler.
+//! To add one: write its function below or in a module, add its name to the [`targets!`] line, and
+//! put seeds (small files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>`
+//! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
+
+mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
+
+pub use wire::{demux, rtcp, rtp, stun};
 
 /// A target: judges one input, panics when a promise is broken.
 pub type Target = fn(&[u8]);
@@ -17,7 +21,7 @@ macro_rules! targets {
     };
 }
 
-targets!(bencode);
+targets!(bencode, demux, rtcp, rtp, stun);
 
 /// The target of that name.
 #[must_use]
