@@ -1,6 +1,6 @@
 //! Fuzz targets: whatever the bytes, a parser ends, does not panic, and keeps its promises.
 //!
-//! To add one: write its function below or in a module, add its name to the [`targets!`] line, and
+//! To add one: write its function below or in a module, add its name to the `targets!` line, and
 //! put seeds (small files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>`
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
