@@ -191,7 +191,9 @@ impl<'a> MediaDescription<'a> {
             LineKind::Ptime if self.ptime_ms.is_none() => {
                 self.ptime_ms = argument().and_then(text::number).filter(|&ms| ms > 0);
             }
-            LineKind::Mid if self.mid.is_none() => self.mid = argument(),
+            LineKind::Mid if self.mid.is_none() => {
+                self.mid = argument().filter(|mid| !mid.is_empty());
+            }
             LineKind::Label if self.label.is_none() => self.label = argument(),
             LineKind::Ice => self.ice = true,
             LineKind::Crypto => self.crypto = true,
@@ -201,8 +203,8 @@ impl<'a> MediaDescription<'a> {
     }
 }
 
-/// Most port pairs of one section that are accepted.
-const MAX_PORT_COUNT: u16 = 32;
+/// Most port pairs of one section that are accepted: rtpengine's own limit.
+const MAX_PORT_COUNT: u16 = 10;
 
 fn parse_rtcp(value: &[u8]) -> Option<RtcpAddress> {
     let (port, rest) = text::leading_u32(value)?;
