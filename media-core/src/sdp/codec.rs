@@ -225,7 +225,11 @@ impl OfferedCodecs {
             known = answered.to_vec();
         }
         let hide = [options.strip.as_slice(), &[]];
-        select(&known, hide, options, self.thinned).0
+        let (mut shown, thinned) = select(&known, hide, options, self.thinned);
+        if thinned {
+            shown.sort_by_key(Codec::is_supplemental);
+        }
+        shown
     }
 
     /// The answered codec, or the offered one if they differ in clock rate or channels alone:

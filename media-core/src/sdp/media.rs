@@ -77,8 +77,9 @@ impl<'a> MediaDescription<'a> {
     pub const fn address(&self) -> IpAddr {
         self.address
     }
-    /// The direction: the section's, or else the session's, or else `sendrecv`; with `c=0.0.0.0` it
-    /// loses its receiving half (RFC 2543 §B.5).
+    /// The direction: the section's, or else the session's, or else `sendrecv`. Of several, there or
+    /// here, `recvonly` counts before `sendonly` before `inactive`. With `c=0.0.0.0` it loses its
+    /// receiving half (RFC 2543 §B.5).
     #[must_use]
     pub const fn direction(&self) -> Direction {
         self.direction
@@ -251,6 +252,15 @@ impl Direction {
     #[must_use]
     pub const fn receives(self) -> bool {
         matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+    /// The one of two that rtpengine takes when a description states both.
+    pub(super) const fn over(self, other: Option<Self>) -> Self {
+        match (self, other) {
+            (Direction::RecvOnly, _) | (_, Some(Direction::RecvOnly)) => Direction::RecvOnly,
+            (Direction::SendOnly, _) | (_, Some(Direction::SendOnly)) => Direction::SendOnly,
+            (Direction::Inactive, _) | (_, Some(Direction::Inactive)) => Direction::Inactive,
+            _ => Direction::SendRecv,
+        }
     }
     /// Without its receiving half.
     pub(super) const fn held(self) -> Self {

@@ -19,7 +19,7 @@ pub use options::{
     SdpOptions,
 };
 pub use parse::{Connection, Origin, SessionDescription, parse};
-pub use rewrite::{LocalMedia, LocalRtcp, SentDescription, rewrite};
+pub use rewrite::{LocalMedia, LocalRtcp, SentDescription, generated_mid, rewrite};
 
 #[cfg(test)]
 mod tests;

@@ -201,7 +201,7 @@ fn add_line<'a>(
             Some(media) => &mut media.own_direction,
             None => &mut out.direction,
         };
-        slot.get_or_insert(direction);
+        *slot = Some(direction.over(*slot));
     }
     out.lines.push(Line { kind, text: line });
     match out.media.last_mut() {
@@ -235,7 +235,10 @@ fn finish(mut out: SessionDescription<'_>) -> Result<SessionDescription<'_>, Par
         media.address = connection
             .ok_or(ParseError::NoConnection(index + 1))?
             .address;
-        media.direction = media.own_direction.or(out.direction).unwrap_or_default();
+        media.direction = media
+            .own_direction
+            .map_or(out.direction, |own| Some(own.over(out.direction)))
+            .unwrap_or_default();
         if media.address.is_unspecified() {
             media.direction = media.direction.held();
         }

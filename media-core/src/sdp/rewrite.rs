@@ -26,7 +26,8 @@ pub struct LocalMedia<'a> {
     pub codecs: &'a [Codec],
     /// `a=ptime` in milliseconds.
     pub ptime_ms: Option<u32>,
-    /// `a=mid`: in an offer that of the description, in an answer that of the offer.
+    /// `a=mid`: in an offer that of the description (or else, with `generate_mid`, a
+    /// [`generated_mid`]), in an answer that of the offer.
     pub mid: Option<&'a [u8]>,
 }
 
@@ -37,6 +38,13 @@ pub struct LocalRtcp {
     pub port: u16,
     /// `a=rtcp-mux`, whether on the same port or with a fall-back port.
     pub mux: bool,
+}
+
+/// The `a=mid` of the section with this index, counted from 0, where `generate_mid` asks for one and
+/// the offer has none. A call keeps it for the section's later offers; answers get none.
+#[must_use]
+pub fn generated_mid(index: usize) -> Box<[u8]> {
+    (index + 1).to_string().into_bytes().into()
 }
 
 /// What one party's descriptions have looked like so far: the parts of `o=` and `s=` that `replace`
@@ -80,9 +88,9 @@ pub fn rewrite(
         options,
     };
     let version_at = writer.session(description, first, loop_id, sent);
-    for (index, (section, local)) in description.media.iter().zip(media).enumerate() {
+    for (section, local) in description.media.iter().zip(media) {
         if !removed(options, section) {
-            writer.media(description, section, local, index + 1);
+            writer.media(description, section, local);
         }
     }
     let mut out = writer.out;
@@ -260,14 +268,15 @@ impl Writer<'_> {
         let _ = write!(self.out, "IN {} {address}", text::family_name(address));
     }
 
-    /// Replaced only if a section relies on it.
+    /// Replaced only if a section relies on it, or by wish.
     fn session_connection(
         &mut self,
         description: &SessionDescription<'_>,
         local: &LocalMedia<'_>,
         line: &[u8],
     ) {
-        let inherited = description.media.iter().any(|m| m.own_connection.is_none());
+        let inherited = self.options.replace.session_connection
+            || description.media.iter().any(|m| m.own_connection.is_none());
         match (description.connection, description.media.first()) {
             (Some(connection), Some(media)) if inherited => {
                 self.connection(media, local, connection.rest);
@@ -292,7 +301,6 @@ impl Writer<'_> {
         description: &SessionDescription<'_>,
         media: &MediaDescription<'_>,
         local: &LocalMedia<'_>,
-        number: usize,
     ) {
         let attributes = &self.options.attributes;
         let edits = match media.media_type() {
@@ -328,7 +336,7 @@ impl Writer<'_> {
                 _ => self.attribute(line.text, edits),
             }
         }
-        self.mid(local, number, edits);
+        self.mid(local, edits);
         if !rejected {
             if show_codecs {
                 self.codecs(local.codecs, edits);
@@ -376,17 +384,13 @@ impl Writer<'_> {
         self.put(b"\r\n");
     }
 
-    fn mid(&mut self, local: &LocalMedia<'_>, number: usize, edits: Option<&Edits>) {
-        let start = self.out.len();
-        match local.mid {
-            Some(mid) => {
-                self.put(b"a=mid:");
-                self.line(mid);
-            }
-            None if self.options.generate_mid => self.line_fmt(format_args!("a=mid:{number}")),
-            None => return,
+    fn mid(&mut self, local: &LocalMedia<'_>, edits: Option<&Edits>) {
+        if let Some(mid) = local.mid {
+            let start = self.out.len();
+            self.put(b"a=mid:");
+            self.line(mid);
+            self.edit_written(start, edits);
         }
-        self.edit_written(start, edits);
     }
 
     fn codecs(&mut self, codecs: &[Codec], edits: Option<&Edits>) {
