@@ -189,21 +189,24 @@ pub(super) fn collect(
 pub struct OfferedCodecs {
     /// What the other side was shown of the offer.
     shown: Vec<Codec>,
-    /// Something of the offer was hidden.
-    thinned: bool,
+    /// Clock rates of codecs that were hidden from it.
+    touched: Vec<ClockRate>,
 }
 
 impl OfferedCodecs {
     /// Decides what to show of an offer (RFC 3264 §5) by `strip`, `mask`, `offer` and `except`.
     ///
     /// `offer` and `except` mean something only for a codec that `strip` or `mask` would take away.
-    /// Taking all away is taken for a mistake: everything is shown then. The words that add or
-    /// replace codecs are for a transcoder and change nothing here.
+    /// Taking all away is taken for a mistake: everything is shown then. A supplemental codec goes
+    /// with the last codec of its clock rate. The words that add or replace codecs are for a
+    /// transcoder and change nothing here.
     #[must_use]
     pub fn new(offered: &[Codec], options: &CodecOptions) -> Self {
         let hide = [options.strip.as_slice(), options.mask.as_slice()];
-        let (shown, thinned) = select(offered, hide, options, false);
-        Self { shown, thinned }
+        let (mut shown, touched) = select(offered, hide, options);
+        let clocks = primary_clocks(&shown);
+        shown.retain(|codec| !goes_with(codec, &touched) || has_clock(codec, &clocks));
+        Self { shown, touched }
     }
 
     /// What the other side is shown of the offer.
@@ -212,8 +215,11 @@ impl OfferedCodecs {
         &self.shown
     }
 
-    /// Decides what the offerer is shown of the answer: the payload types that were offered, or else
-    /// all. `mask` works on offers only.
+    /// Decides what the offerer is shown of an answer, unless that rejects the section: the payload
+    /// types that were offered, or else all. `mask` works on offers only.
+    ///
+    /// Supplemental codecs of a clock rate of which something was hidden, then or now, come last
+    /// and as they were offered.
     #[must_use]
     pub fn answer(&self, answered: &[Codec], options: &CodecOptions) -> Vec<Codec> {
         let mut known: Vec<Codec> = answered
@@ -225,11 +231,19 @@ impl OfferedCodecs {
             known = answered.to_vec();
         }
         let hide = [options.strip.as_slice(), &[]];
-        let (mut shown, thinned) = select(&known, hide, options, self.thinned);
-        if thinned {
-            shown.sort_by_key(Codec::is_supplemental);
-        }
-        shown
+        let (mut shown, mut touched) = select(&known, hide, options);
+        touched.extend_from_slice(&self.touched);
+        let (moved, mut kept): (Vec<_>, Vec<_>) = shown
+            .drain(..)
+            .partition(|codec| goes_with(codec, &touched));
+        let clocks = primary_clocks(&kept);
+        let again = self.shown.iter().filter(|codec| {
+            goes_with(codec, &touched)
+                && has_clock(codec, &clocks)
+                && moved.iter().any(|m| m.payload_type == codec.payload_type)
+        });
+        kept.extend(again.cloned());
+        kept
     }
 
     /// The answered codec, or the offered one if they differ in clock rate or channels alone:
@@ -250,13 +264,12 @@ impl OfferedCodecs {
     }
 }
 
-/// What is left of `codecs`, and whether anything was hidden. `thinned`: something was before.
+/// What is left of `codecs`, and the clock rates of which something was taken away.
 fn select(
     codecs: &[Codec],
     hide: [&[String]; 2],
     options: &CodecOptions,
-    thinned: bool,
-) -> (Vec<Codec>, bool) {
+) -> (Vec<Codec>, Vec<ClockRate>) {
     let named = |list: &[String], codec: &Codec| list.iter().any(|word| codec.matches(word));
     let hide_all = hide
         .iter()
@@ -265,34 +278,44 @@ fn select(
         let hidden = hide.iter().any(|list| named(list, codec));
         !hidden && (!hide_all || named(&options.except, codec))
     };
-    let mut shown: Vec<Codec> = codecs.iter().filter(is_kept).cloned().collect();
+    let mut shown = Vec::with_capacity(codecs.len());
+    let (kept, hidden): (Vec<&Codec>, Vec<&Codec>) = codecs.iter().partition(is_kept);
+    shown.extend(kept.into_iter().cloned());
     let kept = shown.len();
-    let thinned = thinned || kept < codecs.len();
     for word in &options.offer {
-        for codec in codecs.iter().filter(|codec| codec.matches(word)) {
+        let wanted = hidden.iter().filter(|codec| codec.matches(word));
+        for codec in wanted {
             if !shown.contains(codec) {
-                shown.push(codec.clone());
+                shown.push(Codec::clone(codec));
             }
         }
     }
     if shown.is_empty() {
-        return (codecs.to_vec(), false);
+        return (codecs.to_vec(), Vec::new());
     }
     if shown.len() > kept {
         shown.sort_by_key(Codec::is_supplemental);
     }
-    if thinned {
-        drop_lonely_supplementals(&mut shown);
-    }
-    (shown, thinned)
+    let touched = hidden
+        .into_iter()
+        .filter(|codec| !codec.is_supplemental())
+        .filter_map(|codec| codec.clock_rate)
+        .collect();
+    (shown, touched)
 }
 
-/// Without a codec of their clock rate they have nothing to accompany.
-fn drop_lonely_supplementals(codecs: &mut Vec<Codec>) {
-    let clocks: Vec<Option<ClockRate>> = codecs
-        .iter()
-        .filter(|codec| !codec.is_supplemental())
-        .map(|codec| codec.clock_rate)
-        .collect();
-    codecs.retain(|codec| !codec.is_supplemental() || clocks.contains(&codec.clock_rate));
+fn primary_clocks(codecs: &[Codec]) -> Vec<ClockRate> {
+    let primary = codecs.iter().filter(|codec| !codec.is_supplemental());
+    primary.filter_map(|codec| codec.clock_rate).collect()
+}
+
+fn has_clock(codec: &Codec, clocks: &[ClockRate]) -> bool {
+    codec
+        .clock_rate
+        .is_some_and(|clock| clocks.contains(&clock))
+}
+
+/// Is it a supplemental codec of one of these clock rates?
+fn goes_with(codec: &Codec, clocks: &[ClockRate]) -> bool {
+    codec.is_supplemental() && has_clock(codec, clocks)
 }

@@ -15,7 +15,8 @@ pub struct MediaDescription<'a> {
     port: u16,
     port_count: u16,
     protocol: &'a [u8],
-    formats: &'a [u8],
+    /// `None` when `m=` ends with the protocol.
+    formats: Option<&'a [u8]>,
     pub(super) own_connection: Option<Connection<'a>>,
     pub(super) address: IpAddr,
     pub(super) own_direction: Option<Direction>,
@@ -64,12 +65,16 @@ impl<'a> MediaDescription<'a> {
     }
     /// Formats as written.
     #[must_use]
-    pub const fn formats(&self) -> &'a [u8] {
-        self.formats
+    pub fn formats(&self) -> &'a [u8] {
+        self.formats.unwrap_or_default()
+    }
+    /// Does the protocol in `m=` end with a space, formats or not?
+    pub(super) const fn has_format_space(&self) -> bool {
+        self.formats.is_some()
     }
     /// The formats as payload types; `None` for what is not one.
     pub fn payload_types(&self) -> impl Iterator<Item = Option<PayloadType>> {
-        text::words(self.formats)
+        text::words(self.formats())
             .map(|word| PayloadType::new(u8::try_from(text::number(word)?).ok()?))
     }
     /// Where media goes: the section's `c=`, or else the session's.
@@ -150,7 +155,10 @@ impl<'a> MediaDescription<'a> {
         let rest = rest.trim_ascii_start();
         let (port, rest) = text::split_once(rest, b' ')?;
         let rest = rest.trim_ascii_start();
-        let (protocol, formats) = text::split_once(rest, b' ').unwrap_or((rest, b""));
+        let (protocol, formats) = match text::split_once(rest, b' ') {
+            Some((protocol, formats)) => (protocol, Some(formats)),
+            None => (rest, None),
+        };
         let (number, after) = text::leading_u32(port)?;
         let port_count = match after.strip_prefix(b"/") {
             Some(count) => u16::try_from(text::number(count)?)

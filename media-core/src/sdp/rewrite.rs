@@ -369,7 +369,7 @@ impl Writer<'_> {
         self.put(b" ");
         self.put(local.protocol.name());
         if local.protocol.carries_rtp() {
-            if local.codecs.is_empty() && !media.formats().is_empty() {
+            if local.codecs.is_empty() && media.has_format_space() {
                 self.put(b" ");
             }
             for codec in local.codecs {
