@@ -226,7 +226,7 @@ mod tests {
     const STREAM: &[&[u8]] = &[
         b"c1 d7:command4:pinge",
         b"c2 {\"command\":\"p}i\\\"ng\",\"l\":[1,{}]}",
-        b"c3 d5:flagsl1:a2:bbe1:ni-12e3:sdp0:1:dded1:xdeee",
+        b"c3 d5:flagsl1:a2:bbe1:ni-12e3:sdp0:1:dd1:xi1eee",
         b"c4 d7:command4:pinge",
     ];
 
@@ -244,17 +244,17 @@ mod tests {
 
     #[test]
     fn several_requests_in_one_piece() {
-        let all = [STREAM[0], b"\n", STREAM[1], STREAM[3]].concat();
-        assert_eq!(frames(&[&all]), [STREAM[0], STREAM[1], STREAM[3]]);
+        let all = [STREAM[0], b"\n", STREAM[1], STREAM[2], STREAM[3]].concat();
+        assert_eq!(frames(&[&all]), STREAM);
     }
 
     #[test]
     fn request_over_the_cap_is_refused() {
         let mut framer = Framer::default();
-        framer.push(b"c d1:a65500:");
+        framer.push(b"c d1:a65530:");
         framer.push(&vec![b'x'; 65_500]);
         assert_eq!(framer.next_frame(), Ok(None));
-        framer.push(&[b'y'; 100]);
+        framer.push(&[b'x'; 30]);
         assert_eq!(framer.next_frame(), Err(FramingError::TooLong));
     }
 
@@ -281,7 +281,7 @@ mod tests {
     proptest! {
         #[test]
         fn pieces_do_not_matter(cuts in prop::collection::vec(1usize..12, 1..100)) {
-            let good = [STREAM[0], STREAM[1], STREAM[3]].concat();
+            let good = STREAM.concat();
             let mut rest = &good[..];
             let mut pieces = Vec::new();
             for cut in cuts {
@@ -290,7 +290,7 @@ mod tests {
                 rest = tail;
             }
             pieces.push(rest);
-            prop_assert_eq!(frames(&pieces), [STREAM[0], STREAM[1], STREAM[3]]);
+            prop_assert_eq!(frames(&pieces), STREAM);
         }
 
         #[test]

@@ -42,10 +42,7 @@ impl Encoding {
             None => (Encoding::Bencode, Err(DocumentError::Empty)),
             Some(b'd') => {
                 let value = bencode::decode(document).map(|(value, _)| value);
-                (
-                    Encoding::Bencode,
-                    value.map_err(|_| DocumentError::Bencode),
-                )
+                (Encoding::Bencode, value.map_err(|_| DocumentError::Bencode))
             }
             Some(b'{') => (
                 Encoding::Json,

@@ -99,12 +99,20 @@ impl Flags {
             }
             _ => {}
         }
-        let Some(word) = table::find(name) else {
-            // An empty dictionary or list says nothing, so nobody needs to hear of it.
-            once::unknown("key", name);
-            return;
-        };
-        self.apply_value(word, name, value, depth);
+        match (table::find(name), value) {
+            (Some(word), _) => self.apply_value(word, name, value, depth),
+            // `codec=[strip=[…] mask-all]`: nested pairs, and words that the key is the prefix of.
+            (None, Value::List(items)) if depth < MAX_DEPTH => {
+                for item in items {
+                    match item {
+                        Value::Dict(pairs) => self.apply_nested(name, pairs, depth),
+                        Value::Bytes(rest) => self.apply_word(&joined(name, rest)),
+                        Value::Int(_) | Value::List(_) => {}
+                    }
+                }
+            }
+            (None, _) => once::unknown("key", name),
+        }
     }
 
     fn apply_nested(&mut self, name: &str, pairs: &[(Cow<'_, [u8]>, Value<'_>)], depth: u8) {
@@ -112,16 +120,16 @@ impl Flags {
             && let Key::Pairs(apply) = word.key
         {
             for (from, to) in pairs {
-                apply(self, &text(from), &to.as_bytes().map(text).unwrap_or_default());
+                apply(
+                    self,
+                    &text(from),
+                    &to.as_bytes().map(text).unwrap_or_default(),
+                );
             }
             return;
         }
         for (key, value) in pairs {
-            let mut path = Vec::with_capacity(name.len() + 1 + key.len());
-            path.extend_from_slice(name.as_bytes());
-            path.push(b'-');
-            path.extend_from_slice(key);
-            self.apply_key(&path, value, depth + 1);
+            self.apply_key(&joined(name, key), value, depth + 1);
         }
     }
 
@@ -197,6 +205,10 @@ fn text(bytes: &(impl AsRef<[u8]> + ?Sized)) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes.as_ref())
 }
 
+fn joined(name: &str, rest: &[u8]) -> Vec<u8> {
+    [name.as_bytes(), b"-", rest].concat()
+}
+
 /// Lower case, with hyphens for spaces and underscores. `None` for what cannot be a name.
 fn normalise<'b>(name: &[u8], buffer: &'b mut [u8; MAX_NAME]) -> Option<&'b str> {
     let out = buffer.get_mut(..name.len())?;
@@ -206,7 +218,9 @@ fn normalise<'b>(name: &[u8], buffer: &'b mut [u8; MAX_NAME]) -> Option<&'b str>
             b => b.to_ascii_lowercase(),
         };
     }
-    std::str::from_utf8(out).ok().filter(|name| !name.is_empty())
+    std::str::from_utf8(out)
+        .ok()
+        .filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

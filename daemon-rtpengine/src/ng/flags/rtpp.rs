@@ -78,7 +78,10 @@ impl<'a> Reader<'a> {
             return None;
         }
         Some(match equals {
-            Some(at) => Item::Pair(&self.text[start..at], Value::str(&self.text[at + 1..self.at])),
+            Some(at) => Item::Pair(
+                &self.text[start..at],
+                Value::str(&self.text[at + 1..self.at]),
+            ),
             None => Item::Word(&self.text[start..self.at]),
         })
     }
@@ -91,9 +94,7 @@ impl<'a> Reader<'a> {
                     Cow::Borrowed(word) => Value::str(word),
                     Cow::Owned(word) => Value::string(word),
                 },
-                Item::Pair(key, value) => {
-                    Value::Dict(vec![(Cow::Borrowed(key.as_bytes()), value)])
-                }
+                Item::Pair(key, value) => Value::Dict(vec![(Cow::Borrowed(key.as_bytes()), value)]),
             });
         }
         if self.peek() == Some(b']') {
@@ -144,11 +145,14 @@ mod tests {
 
     #[test]
     fn brackets_need_not_match() {
-        assert_eq!(parse("a] =b c=[d e"), [
-            Item::Word("a]"),
-            Item::Word("=b"),
-            Item::Pair("c", Value::List(vec![Value::str("d"), Value::str("e")])),
-        ]);
+        assert_eq!(
+            parse("a] =b c=[d e"),
+            [
+                Item::Word("a]"),
+                Item::Word("=b"),
+                Item::Pair("c", Value::List(vec![Value::str("d"), Value::str("e")])),
+            ]
+        );
     }
 
     #[test]

@@ -119,7 +119,9 @@ pub(super) static WORDS: &[Word] = &[
     inert("audio-player", "playing media is not supported yet"),
     inert("block-dtmf", DTMF),
     inert("bundle", NO_MATTER),
-    value("call-id", |f, v| f.call_id = Some(v.to_owned())),
+    value("call-id", |f, v| {
+        f.call_id.get_or_insert_with(|| v.to_owned());
+    }),
     items("codec-accept", |f, v| {
         f.options.sdp.codec.accept.push(codec(v));
     }),
@@ -169,8 +171,8 @@ pub(super) static WORDS: &[Word] = &[
             f.options.endpoint_learning = Some(mode);
         }
     }),
-    inert("extmap", NO_MATTER),
     flag("external", |f| direction(f, "external")),
+    inert("extmap", NO_MATTER),
     flag("fatal", |f| f.delete.fatal = true),
     flag("force-increment-sdp-ver", |f| {
         f.options.sdp.replace.force_increment_sdp_version = true;
@@ -180,7 +182,9 @@ pub(super) static WORDS: &[Word] = &[
         f.options.from_interface = Some(v.to_owned());
     }),
     value("from-label", |f, v| f.selector.label = Some(v.to_owned())),
-    value("from-tag", |f, v| f.from_tag = Some(v.to_owned())),
+    value("from-tag", |f, v| {
+        f.from_tag.get_or_insert_with(|| v.to_owned());
+    }),
     inert("from-tags", PUBSUB),
     flag("full-rtcp-attribute", |f| {
         f.options.sdp.rtcp_attribute = RtcpAttribute::Full;
@@ -291,31 +295,63 @@ pub(super) static WORDS: &[Word] = &[
     }),
     inert("rtpp-flags", NO_MATTER),
     inert("sdes", SRTP),
-    items("sdp-attr-add-audio", |f, v| edits_audio(f).add.push(v.to_owned())),
-    items("sdp-attr-add-global", |f, v| edits_none(f).add.push(v.to_owned())),
-    items("sdp-attr-add-none", |f, v| edits_none(f).add.push(v.to_owned())),
-    items("sdp-attr-add-video", |f, v| edits_video(f).add.push(v.to_owned())),
-    items("sdp-attr-audio-add", |f, v| edits_audio(f).add.push(v.to_owned())),
-    items("sdp-attr-audio-remove", |f, v| edits_audio(f).remove.push(v.to_owned())),
+    items("sdp-attr-add-audio", |f, v| {
+        edits_audio(f).add.push(v.to_owned())
+    }),
+    items("sdp-attr-add-global", |f, v| {
+        edits_none(f).add.push(v.to_owned())
+    }),
+    items("sdp-attr-add-none", |f, v| {
+        edits_none(f).add.push(v.to_owned())
+    }),
+    items("sdp-attr-add-video", |f, v| {
+        edits_video(f).add.push(v.to_owned())
+    }),
+    items("sdp-attr-audio-add", |f, v| {
+        edits_audio(f).add.push(v.to_owned())
+    }),
+    items("sdp-attr-audio-remove", |f, v| {
+        edits_audio(f).remove.push(v.to_owned())
+    }),
     pairs("sdp-attr-audio-substitute", |f, a, b| {
         edits_audio(f).substitute.push((a.to_owned(), b.to_owned()));
     }),
-    items("sdp-attr-global-add", |f, v| edits_none(f).add.push(v.to_owned())),
-    items("sdp-attr-global-remove", |f, v| edits_none(f).remove.push(v.to_owned())),
+    items("sdp-attr-global-add", |f, v| {
+        edits_none(f).add.push(v.to_owned())
+    }),
+    items("sdp-attr-global-remove", |f, v| {
+        edits_none(f).remove.push(v.to_owned())
+    }),
     pairs("sdp-attr-global-substitute", |f, a, b| {
         edits_none(f).substitute.push((a.to_owned(), b.to_owned()));
     }),
-    items("sdp-attr-none-add", |f, v| edits_none(f).add.push(v.to_owned())),
-    items("sdp-attr-none-remove", |f, v| edits_none(f).remove.push(v.to_owned())),
+    items("sdp-attr-none-add", |f, v| {
+        edits_none(f).add.push(v.to_owned())
+    }),
+    items("sdp-attr-none-remove", |f, v| {
+        edits_none(f).remove.push(v.to_owned())
+    }),
     pairs("sdp-attr-none-substitute", |f, a, b| {
         edits_none(f).substitute.push((a.to_owned(), b.to_owned()));
     }),
-    items("sdp-attr-remove-audio", |f, v| edits_audio(f).remove.push(v.to_owned())),
-    items("sdp-attr-remove-global", |f, v| edits_none(f).remove.push(v.to_owned())),
-    items("sdp-attr-remove-none", |f, v| edits_none(f).remove.push(v.to_owned())),
-    items("sdp-attr-remove-video", |f, v| edits_video(f).remove.push(v.to_owned())),
-    items("sdp-attr-video-add", |f, v| edits_video(f).add.push(v.to_owned())),
-    items("sdp-attr-video-remove", |f, v| edits_video(f).remove.push(v.to_owned())),
+    items("sdp-attr-remove-audio", |f, v| {
+        edits_audio(f).remove.push(v.to_owned())
+    }),
+    items("sdp-attr-remove-global", |f, v| {
+        edits_none(f).remove.push(v.to_owned())
+    }),
+    items("sdp-attr-remove-none", |f, v| {
+        edits_none(f).remove.push(v.to_owned())
+    }),
+    items("sdp-attr-remove-video", |f, v| {
+        edits_video(f).remove.push(v.to_owned())
+    }),
+    items("sdp-attr-video-add", |f, v| {
+        edits_video(f).add.push(v.to_owned())
+    }),
+    items("sdp-attr-video-remove", |f, v| {
+        edits_video(f).remove.push(v.to_owned())
+    }),
     pairs("sdp-attr-video-substitute", |f, a, b| {
         edits_video(f).substitute.push((a.to_owned(), b.to_owned()));
     }),
@@ -325,14 +361,16 @@ pub(super) static WORDS: &[Word] = &[
     flag("sdp-version", |f| f.options.sdp.replace.sdp_version = true),
     value("set-label", |f, v| f.options.set_label = Some(v.to_owned())),
     inert("single-codec", CODECS),
-    inert("siprec", PUBSUB),
     flag("sip-source-address", |f| {
         f.options.trust_address = Some(false);
     }),
+    inert("siprec", PUBSUB),
     inert("static-codecs", CODECS),
     flag("strict-source", |f| f.options.strict_source = true),
     items("supports", |f, v| {
-        if v.replace(['-', '_'], " ").eq_ignore_ascii_case("load limit") {
+        if v.replace(['-', '_'], " ")
+            .eq_ignore_ascii_case("load limit")
+        {
             f.options.supports_load_limit = true;
         }
     }),
@@ -348,7 +386,9 @@ pub(super) static WORDS: &[Word] = &[
     both(
         "to-tag",
         |f| f.delete.match_to_tag = true,
-        |f, v| f.to_tag = Some(v.to_owned()),
+        |f, v| {
+            f.to_tag.get_or_insert_with(|| v.to_owned());
+        },
     ),
     value("tos", |f, v| {
         f.options.tos = match v.trim().parse::<i64>() {
@@ -368,7 +408,9 @@ pub(super) static WORDS: &[Word] = &[
     inert("trickle-ice", "ICE is not supported yet"),
     flag("trust-address", |f| f.options.trust_address = Some(true)),
     inert("unidirectional", NO_MATTER),
-    value("via-branch", |f, v| f.via_branch = Some(v.to_owned())),
+    value("via-branch", |f, v| {
+        f.via_branch.get_or_insert_with(|| v.to_owned());
+    }),
     inert("webrtc", SRTP),
     inert("xmlrpc-callback", "XMLRPC callbacks are not supported yet"),
 ];

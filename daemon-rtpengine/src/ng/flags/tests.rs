@@ -19,22 +19,48 @@ fn of_rtpp(text: &str) -> Flags {
 #[test]
 fn table_is_sorted_and_its_names_are_normal() {
     for pair in table::WORDS.windows(2) {
-        assert!(pair[0].name() < pair[1].name(), "{} is out of order", pair[1].name());
+        assert!(
+            pair[0].name() < pair[1].name(),
+            "{} is out of order",
+            pair[1].name()
+        );
     }
     for word in table::WORDS {
         let mut buffer = [0; MAX_NAME];
-        assert_eq!(normalise(word.name().as_bytes(), &mut buffer), Some(word.name()));
+        assert_eq!(
+            normalise(word.name().as_bytes(), &mut buffer),
+            Some(word.name())
+        );
     }
 }
 
 #[test]
 fn hyphens_spaces_underscores_and_case_are_one() {
-    for key in ["received-from", "received from", "received_from", "Received-From"] {
+    for key in [
+        "received-from",
+        "received from",
+        "received_from",
+        "Received-From",
+    ] {
         let flags = of(&format!(r#"{{"{key}":["IP4","192.0.2.1"]}}"#));
-        assert_eq!(flags.options.received_from, "192.0.2.1".parse().ok(), "{key}");
+        assert_eq!(
+            flags.options.received_from,
+            "192.0.2.1".parse().ok(),
+            "{key}"
+        );
     }
-    assert!(of(r#"{"flags":["trust address"]}"#).options.trust_address.unwrap());
-    assert!(!of(r#"{"flags":["SIP_source_address"]}"#).options.trust_address.unwrap());
+    assert!(
+        of(r#"{"flags":["trust address"]}"#)
+            .options
+            .trust_address
+            .unwrap()
+    );
+    assert!(
+        !of(r#"{"flags":["SIP_source_address"]}"#)
+            .options
+            .trust_address
+            .unwrap()
+    );
 }
 
 #[test]
@@ -52,17 +78,27 @@ fn kamailio_style_request_is_understood() {
     assert!(flags.options.strict_source);
     assert!(flags.options.sdp.replace.origin && flags.options.sdp.replace.session_connection);
     assert!(!flags.options.sdp.replace.username);
-    assert_eq!(flags.options.transport_protocol, Some(TransportProtocol::RtpAvp));
+    assert_eq!(
+        flags.options.transport_protocol,
+        Some(TransportProtocol::RtpAvp)
+    );
     assert!(flags.options.sdp.rtcp_mux.demux);
     assert_eq!(flags.options.sdp.codec.strip, ["all"]);
     assert_eq!(flags.options.sdp.codec.except, ["PCMU", "opus/48000/2"]);
-    assert_eq!(flags.options.direction, [Some("priv".into()), Some("pub".into())]);
+    assert_eq!(
+        flags.options.direction,
+        [Some("priv".into()), Some("pub".into())]
+    );
     assert_eq!(flags.options.delete_delay, Some(std::time::Duration::ZERO));
     assert_eq!(flags.delete.delete_delay, Some(std::time::Duration::ZERO));
     assert_eq!(flags.options.address_family_v6, Some(true));
     assert_eq!(flags.options.tos, Some(Some(184)));
     assert_eq!(
-        (flags.call_id.as_deref(), flags.from_tag.as_deref(), flags.to_tag.as_deref()),
+        (
+            flags.call_id.as_deref(),
+            flags.from_tag.as_deref(),
+            flags.to_tag.as_deref()
+        ),
         (Some("c"), Some("f"), Some("t"))
     );
     assert_eq!(flags.via_branch.as_deref(), Some("b"));
@@ -87,15 +123,16 @@ fn prefixed_flags_are_key_and_item_in_one() {
 
 #[test]
 fn attribute_edits_come_as_lists_pairs_and_dictionaries() {
-    let flags = of(
-        r#"{"sdp-attr":{"none":{"add":["a:1"],"remove":["b"]},
+    let flags = of(r#"{"sdp-attr":{"none":{"add":["a:1"],"remove":["b"]},
             "audio":{"substitute":[["sendrecv","recvonly"]]},
-            "video":{"substitute":{"x":"y"}}}}"#,
-    );
+            "video":{"substitute":{"x":"y"}}}}"#);
     let edits = &flags.options.sdp.attributes;
     assert_eq!(edits.session.add, ["a:1"]);
     assert_eq!(edits.session.remove, ["b"]);
-    assert_eq!(edits.audio.substitute, [("sendrecv".into(), "recvonly".into())]);
+    assert_eq!(
+        edits.audio.substitute,
+        [("sendrecv".into(), "recvonly".into())]
+    );
     assert_eq!(edits.video.substitute, [("x".into(), "y".into())]);
 }
 
@@ -107,14 +144,20 @@ fn voipbin_sip_leg_string_is_understood() {
          codec-except=VP8 codec-offer=telephone-event ICE=remove RTP/AVP rtcp-mux-accept",
     );
     assert!(flags.options.sdp.replace.origin && flags.options.sdp.replace.session_connection);
-    assert_eq!(flags.options.direction, [Some("priv".into()), Some("pub".into())]);
+    assert_eq!(
+        flags.options.direction,
+        [Some("priv".into()), Some("pub".into())]
+    );
     let codec = &flags.options.sdp.codec;
     assert_eq!(codec.mask, ["all"]);
     assert_eq!(codec.transcode, ["PCMU", "PCMA", "telephone-event"]);
     assert_eq!(codec.except, ["VP8"]);
     assert_eq!(codec.offer, ["telephone-event"]);
     assert_eq!(flags.options.sdp.ice, IceOption::Remove);
-    assert_eq!(flags.options.transport_protocol, Some(TransportProtocol::RtpAvp));
+    assert_eq!(
+        flags.options.transport_protocol,
+        Some(TransportProtocol::RtpAvp)
+    );
     assert!(flags.options.sdp.rtcp_mux.accept);
 }
 
@@ -127,7 +170,10 @@ fn nested_lists_of_the_string_reach_the_same_options() {
     assert_eq!(flags.options.sdp.codec.transcode, ["PCMA", "opus/48000/2"]);
     assert_eq!(flags.options.sdp.codec.accept, ["AMR"]);
     assert_eq!(flags.options.sdp.attributes.audio.add, ["x:1 2"]);
-    assert_eq!(flags.options.sdp.attributes.audio.substitute, [("a".into(), "b".into())]);
+    assert_eq!(
+        flags.options.sdp.attributes.audio.substitute,
+        [("a".into(), "b".into())]
+    );
     assert!(flags.delete.match_to_tag);
     assert_eq!(flags.options.label.as_deref(), Some("L"));
 }
@@ -139,10 +185,11 @@ fn unknown_words_change_nothing() {
 }
 
 #[test]
-fn duplicate_keys_add_up() {
-    let flags = of(r#"{"codec":{"strip":["a"]},"codec":{"strip":["b"]},"from-tag":"1","from-tag":"2"}"#);
+fn duplicate_keys_add_up_and_the_first_name_counts() {
+    let flags =
+        of(r#"{"codec":{"strip":["a"]},"codec":{"strip":["b"]},"from-tag":"1","from-tag":"2"}"#);
     assert_eq!(flags.options.sdp.codec.strip, ["a", "b"]);
-    assert_eq!(flags.from_tag.as_deref(), Some("2"));
+    assert_eq!(flags.from_tag.as_deref(), Some("1"));
 }
 
 proptest! {
