@@ -46,7 +46,9 @@ pub(super) fn resolve(text: &str) -> Result<Written, ConfigError> {
     };
     let addresses = addresses(bare(local)).map_err(error)?;
     if let Some(advertised) = advertised
-        && addresses.iter().any(|a| a.is_ipv4() != advertised.is_ipv4())
+        && addresses
+            .iter()
+            .any(|a| a.is_ipv4() != advertised.is_ipv4())
     {
         return Err(error("both addresses must be of one family".into()));
     }
@@ -146,7 +148,12 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in ["/127.0.0.1", "127.0.0.1!x", "127.0.0.1!::1", "no such thing!"] {
+        for bad in [
+            "/127.0.0.1",
+            "127.0.0.1!x",
+            "127.0.0.1!::1",
+            "no such thing!",
+        ] {
             assert!(resolve(bad).is_err(), "{bad}");
         }
     }

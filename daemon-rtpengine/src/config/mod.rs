@@ -13,6 +13,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use media_core::driver::{DriverConfig, IoChoice};
 use media_core::session::{InterfaceConfig, SessionConfig, TimeoutsConfig};
 
 use interface::Written;
@@ -34,11 +35,7 @@ pub struct Config {
     /// Threads per UDP listener, at least 1.
     pub num_threads: usize,
     /// Media threads.
-    pub shards: u8,
-    /// How they do I/O.
-    pub io: Io,
-    /// How long they gather packets; zero: not at all.
-    pub io_tick: Duration,
+    pub driver: DriverConfig,
     /// When new calls are refused.
     pub limits: LimitsConfig,
     /// What is logged, and how.
@@ -47,18 +44,6 @@ pub struct Config {
     pub pidfile: Option<PathBuf>,
     /// What people should know about what they asked for, one line each.
     pub notices: Vec<String>,
-}
-
-/// Kernel interface of the media threads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Io {
-    /// `io_uring` where the kernel allows it.
-    #[default]
-    Auto,
-    /// `io_uring` or no start.
-    Uring,
-    /// epoll.
-    Epoll,
 }
 
 /// Limits that are measured; `None`: off.
@@ -178,10 +163,6 @@ impl Config {
             Some(n @ 1..) => usize::try_from(n).unwrap_or(4),
             _ => cores.max(4),
         };
-        let shards = match values.int("shards", 0..=255)? {
-            Some(n @ 1..) => u8::try_from(n).unwrap_or(1),
-            _ => u8::try_from(cores).unwrap_or(u8::MAX),
-        };
         let config = Config {
             session: session(values)?,
             listen_ng: listeners(values, "listen-ng")?,
@@ -189,14 +170,7 @@ impl Config {
             listen_http: listeners(values, "listen-http")?,
             control_tos: octet(values, "control-tos")?,
             num_threads,
-            shards,
-            io: match values.text("io") {
-                Some("uring") => Io::Uring,
-                Some("epoll") => Io::Epoll,
-                Some("auto") | None => Io::Auto,
-                Some(other) => return Err(bad("io", other, "uring, epoll or auto")),
-            },
-            io_tick: Duration::from_micros(unsigned(values, "io-tick-us", 1_000_000)?),
+            driver: driver(values)?,
             limits: limits(values)?,
             log: LogConfig {
                 level: u8::try_from(unsigned(values, "log-level", 8)?).unwrap_or(6),
@@ -260,7 +234,11 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
         endpoint_learning: match values.text("endpoint-learning") {
             None => SessionConfig::default().endpoint_learning,
             Some(mode) => crate::ng::flags::learn_mode(mode).ok_or_else(|| {
-                bad("endpoint-learning", mode, "delayed, immediate, heuristic or off")
+                bad(
+                    "endpoint-learning",
+                    mode,
+                    "delayed, immediate, heuristic or off",
+                )
             })?,
         },
         tos: octet(values, "tos")?,
@@ -292,6 +270,21 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
         return Err(ConfigError::Missing("--interface"));
     }
     Ok(config)
+}
+
+fn driver(values: &Values) -> Result<DriverConfig, ConfigError> {
+    let shards = values.int("shards", 0..=255)?;
+    Ok(DriverConfig {
+        shards: shards.and_then(|n| u8::try_from(n).ok()).filter(|n| *n > 0),
+        io: match values.text("io") {
+            Some("uring") => IoChoice::Uring,
+            Some("epoll") => IoChoice::Epoll,
+            Some("auto") | None => IoChoice::Auto,
+            Some(other) => return Err(bad("io", other, "uring, epoll or auto")),
+        },
+        tick: Duration::from_micros(unsigned(values, "io-tick-us", 1_000_000)?),
+        ..DriverConfig::default()
+    })
 }
 
 fn limits(values: &Values) -> Result<LimitsConfig, ConfigError> {

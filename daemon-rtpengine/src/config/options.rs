@@ -81,12 +81,7 @@ const fn row(
     Spec { long, short, kind, value, default, group, help, inert: None }
 }
 
-const fn inert(
-    long: &'static str,
-    short: Option<char>,
-    kind: Kind,
-    why: &'static str,
-) -> Spec {
+const fn inert(long: &'static str, short: Option<char>, kind: Kind, why: &'static str) -> Spec {
     Spec {
         long,
         short,

@@ -16,9 +16,17 @@ fn with(args: &[&str]) -> Result<Config, ConfigError> {
 #[test]
 fn rtpengines_command_line_is_understood() {
     let config = run(&[
-        "--config-file=none", "-f", "--table=-1", "-i", "127.0.0.1",
-        "--listen-ng=127.0.0.1:2223", "--port-min=10000", "--port-max=29999", "--log-level=3",
-        "-E", "--delete-delay=0",
+        "--config-file=none",
+        "-f",
+        "--table=-1",
+        "-i",
+        "127.0.0.1",
+        "--listen-ng=127.0.0.1:2223",
+        "--port-min=10000",
+        "--port-max=29999",
+        "--log-level=3",
+        "-E",
+        "--delete-delay=0",
     ])
     .unwrap();
     assert_eq!(config.listen_ng, ["127.0.0.1:2223".parse().unwrap()]);
@@ -33,13 +41,41 @@ fn rtpengines_command_line_is_understood() {
 #[test]
 fn short_letters_negative_values_and_false_flags() {
     let config = run(&[
-        "--config-file=none", "-fE", "-t", "-1", "-i", "a/127.0.0.1", "-i", "b/127.0.0.2!192.0.2.1",
-        "-n", "127.0.0.1:1", "-n", "[::1]:1", "-m", "30000", "-M", "31000", "--no-fallback=false",
-        "-o", "10", "-s", "20", "-a", "30", "-d", "5", "-T", "184", "-L7",
+        "--config-file=none",
+        "-fE",
+        "-t",
+        "-1",
+        "-i",
+        "a/127.0.0.1",
+        "-i",
+        "b/127.0.0.2!192.0.2.1",
+        "-n",
+        "127.0.0.1:1",
+        "-n",
+        "[::1]:1",
+        "-m",
+        "30000",
+        "-M",
+        "31000",
+        "--no-fallback=false",
+        "-o",
+        "10",
+        "-s",
+        "20",
+        "-a",
+        "30",
+        "-d",
+        "5",
+        "-T",
+        "184",
+        "-L7",
     ])
     .unwrap();
     assert_eq!(config.session.interfaces[1].name, "b");
-    assert_eq!(config.session.interfaces[1].advertised, "192.0.2.1".parse().ok());
+    assert_eq!(
+        config.session.interfaces[1].advertised,
+        "192.0.2.1".parse().ok()
+    );
     assert_eq!(config.listen_ng.len(), 2);
     assert_eq!(config.session.timeouts.media, Duration::from_secs(10));
     assert_eq!(config.session.timeouts.silent, Duration::from_secs(20));
@@ -52,34 +88,60 @@ fn short_letters_negative_values_and_false_flags() {
 fn defaults_are_rtpengines() {
     let config = with(&[]).unwrap();
     let session = &config.session;
-    assert_eq!((session.interfaces[0].port_min, session.interfaces[0].port_max), (30000, 40000));
+    assert_eq!(
+        (
+            session.interfaces[0].port_min,
+            session.interfaces[0].port_max
+        ),
+        (30000, 40000)
+    );
     assert_eq!(session.timeouts, TimeoutsConfig::default());
     assert_eq!(session.delete_delay, Duration::from_secs(30));
     assert_eq!(session.max_sessions, None);
     assert!(session.trust_address);
     assert_eq!(config.log.level, 6);
     assert_eq!(config.limits, LimitsConfig::default());
-    assert_eq!(config.io_tick, Duration::from_millis(1));
+    assert_eq!(config.driver.tick, Duration::from_millis(1));
     assert!(config.num_threads >= 4);
-    assert_eq!(config.listen_ng.len(), 2, "a port alone listens on IPv4 and IPv6");
-    assert_eq!(config.notices.len(), 1, "staying in the foreground is told: {:?}", config.notices);
+    assert_eq!(
+        config.listen_ng.len(),
+        2,
+        "a port alone listens on IPv4 and IPv6"
+    );
+    assert_eq!(
+        config.notices.len(),
+        1,
+        "staying in the foreground is told: {:?}",
+        config.notices
+    );
 }
 
 #[test]
 fn limits_are_read() {
-    let config =
-        with(&["--max-sessions=0", "--max-cpu=80.5", "--max-load=4", "--max-bandwidth=1000"]).unwrap();
+    let config = with(&[
+        "--max-sessions=0",
+        "--max-cpu=80.5",
+        "--max-load=4",
+        "--max-bandwidth=1000",
+    ])
+    .unwrap();
     assert_eq!(config.session.max_sessions, Some(0));
     assert_eq!(config.limits.max_cpu_percent, Some(80.5));
     assert_eq!(config.limits.max_load, Some(4.0));
     assert_eq!(config.limits.max_bandwidth_bytes, Some(1000));
-    assert_eq!(with(&["--max-sessions=-1"]).unwrap().session.max_sessions, None);
+    assert_eq!(
+        with(&["--max-sessions=-1"]).unwrap().session.max_sessions,
+        None
+    );
 }
 
 #[test]
 fn unknown_option_names_the_nearest() {
     let error = with(&["--listen-nq=1"]).unwrap_err().to_string();
-    assert!(error.contains("--listen-nq") && error.contains("--listen-ng"), "{error}");
+    assert!(
+        error.contains("--listen-nq") && error.contains("--listen-ng"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -123,12 +185,17 @@ fn file_gives_what_the_command_line_does_not() {
     .unwrap();
     let file = format!("--config-file={}", path.display());
     let config = run(&[&file, "--port-min=2000"]).unwrap();
-    let bad = run(&[&file, "--config-section=bad"]).unwrap_err().to_string();
+    let bad = run(&[&file, "--config-section=bad"])
+        .unwrap_err()
+        .to_string();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(config.session.interfaces.len(), 2);
     assert_eq!(config.session.interfaces[0].port_min, 2000);
     assert_eq!(config.session.timeouts.media, Duration::from_secs(7));
-    assert!(bad.contains("prot-min") && bad.contains("port-min"), "{bad}");
+    assert!(
+        bad.contains("prot-min") && bad.contains("port-min"),
+        "{bad}"
+    );
 }
 
 #[test]
@@ -137,6 +204,9 @@ fn help_is_grouped_and_leaves_out_what_has_no_effect() {
     let Outcome::Print(help) = Config::from_args(args).unwrap() else {
         panic!("--help prints")
     };
-    assert!(help.contains("Control listeners") && help.contains("--listen-ng"), "{help}");
+    assert!(
+        help.contains("Control listeners") && help.contains("--listen-ng"),
+        "{help}"
+    );
     assert!(!help.contains("redis"), "{help}");
 }

@@ -105,11 +105,7 @@ impl Values {
 }
 
 /// The error for a value that does not fit its option.
-pub(super) fn bad(
-    option: &'static str,
-    value: &str,
-    expected: impl Into<String>,
-) -> ConfigError {
+pub(super) fn bad(option: &'static str, value: &str, expected: impl Into<String>) -> ConfigError {
     ConfigError::BadValue {
         option,
         value: value.to_owned(),

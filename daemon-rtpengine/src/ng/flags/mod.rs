@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use media_core::session::{DeleteOptions, Options, Selector};
 
 use super::value::Value;
+pub(crate) use table::learn_mode;
 use table::{Key, Word};
 
 /// What a request asks for besides its command and its description.
