@@ -144,3 +144,11 @@ pub struct Edits {
     /// First replaced by second.
     pub substitute: Vec<(String, String)>,
 }
+
+impl Edits {
+    /// Nothing to do?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty() && self.substitute.is_empty()
+    }
+}

@@ -2,15 +2,25 @@
 //!
 //! Knows addresses and tags, never packets. Sockets come through [`crate::engine::MediaPlane`].
 
+mod call;
 mod config;
 mod error;
+mod interfaces;
 mod limits;
+mod mux;
 mod observer;
 mod options;
+mod parties;
+mod ports;
+mod registry;
 mod report;
 mod request;
+mod routes;
 mod sessions;
+mod signal;
+mod snapshot;
 mod statistics;
+mod tally;
 mod verdict;
 
 pub use config::{InterfaceConfig, SessionConfig, TimeoutsConfig};

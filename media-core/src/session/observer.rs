@@ -41,9 +41,6 @@ pub enum EndReason {
     /// The longest life was reached.
     #[error("final_timeout")]
     FinalTimeout,
-    /// Ports ran out while the call was set up.
-    #[error("out_of_ports")]
-    OutOfPorts,
     /// Handling one of its packets panicked.
     #[error("fault")]
     Fault,

@@ -75,8 +75,9 @@ pub struct MediaReport {
 /// One local port.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamReport {
-    /// `local port`, `local address`, `family`.
-    pub local: SocketAddr,
+    /// `local port`, `local address`, `family`; `None`, and all three keys absent, where there is
+    /// no port (the section was rejected, the party is gone, RTCP shares the RTP port).
+    pub local: Option<SocketAddr>,
     /// `endpoint`: where packets are sent; `None` is an empty dictionary.
     pub endpoint: Option<SocketAddr>,
     /// `advertised endpoint`: where signalling said; `None` is an empty dictionary.
@@ -104,6 +105,15 @@ pub struct StreamTotals {
     pub octets: u64,
     /// `errors`: packets dropped.
     pub errors: u64,
+}
+
+impl StreamTotals {
+    /// Sums up, in place.
+    pub fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.octets += other.octets;
+        self.errors += other.errors;
+    }
 }
 
 /// Reception quality of one source, measured on its packets.

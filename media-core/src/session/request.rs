@@ -89,9 +89,6 @@ pub enum Warning {
     #[error("Call-ID not found or tags didn't match")]
     NotFound,
     /// No interface has this name; the default was taken.
-    #[error("unknown interface {0:?}, took the default")]
+    #[error("interface {0:?} not found, using default")]
     UnknownInterface(String),
-    /// The interface has no address of the family asked for; another family was taken.
-    #[error("interface {0:?} has no address of the family asked for")]
-    NoSuchFamily(String),
 }
