@@ -144,7 +144,6 @@ pub(super) struct Stream {
     /// Where packets really go, as the shard found.
     pub(super) learned: Option<SocketAddr>,
     pub(super) confirmed: bool,
-    pub(super) counters: Arc<StreamCounters>,
 }
 
 /// A local port, or pair of ports, shown to the party.
@@ -158,9 +157,10 @@ pub(super) struct Binding {
 }
 
 /// One local port.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Local {
     pub(super) bound: Bound,
+    pub(super) counters: Arc<StreamCounters>,
     /// Digest of the route that the shard has; 0: none yet.
     pub(super) route: u64,
 }
@@ -244,7 +244,11 @@ impl Call {
             };
             let stream = if binding.rtp.bound.socket == socket {
                 &mut media.rtp
-            } else if binding.rtcp.is_some_and(|rtcp| rtcp.bound.socket == socket) {
+            } else if binding
+                .rtcp
+                .as_ref()
+                .is_some_and(|rtcp| rtcp.bound.socket == socket)
+            {
                 &mut media.rtcp
             } else {
                 continue;
@@ -318,7 +322,11 @@ impl Media {
 
     /// Both sides measure with the clock rates of both: relayed packets carry the same numbers.
     pub(super) fn merge_clocks(&mut self, other: &mut Self, params: &MediaParams) {
-        let known = |codec: &Codec| Some((codec.payload_type, codec.clock_rate?));
+        let known = |codec: &Codec| {
+            // Events have no running time stamp (RFC 4733 §2.2.1): no jitter to measure.
+            let clock = codec.clock_rate.filter(|_| !codec.is_supplemental())?;
+            Some((codec.payload_type, clock))
+        };
         let is_new = |&(payload_type, clock): &(PayloadType, ClockRate)| {
             self.clocks.clock_rate(payload_type) != Some(clock)
         };
@@ -329,6 +337,17 @@ impl Media {
             self.clocks = Arc::new(clocks);
             other.clocks = Arc::clone(&self.clocks);
         }
+    }
+
+    /// Every local port that the stream ever had.
+    pub(super) fn locals(&self, is_rtcp: bool) -> impl Iterator<Item = &Local> {
+        self.bindings.iter().filter_map(move |binding| {
+            if is_rtcp {
+                binding.rtcp.as_ref()
+            } else {
+                Some(&binding.rtp)
+            }
+        })
     }
 
     pub(super) fn binding(&self) -> Option<&Binding> {
@@ -364,7 +383,11 @@ impl Binding {
 }
 
 impl Local {
-    pub(super) const fn new(bound: Bound) -> Self {
-        Self { bound, route: 0 }
+    pub(super) fn new(bound: Bound) -> Self {
+        Self {
+            bound,
+            counters: Arc::default(),
+            route: 0,
+        }
     }
 }

@@ -143,7 +143,7 @@ impl PortPool {
             Ok(rtp) => Ok((rtp, Some(rtcp))),
             Err(error) => {
                 let sockets = vec![rtcp.socket];
-                plane.command(shard, Command::CloseSockets { sockets });
+                plane.commands(shard, vec![Command::CloseSockets { sockets }]);
                 Err(error)
             }
         }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::call::{Call, Local, Media};
-use crate::engine::MediaPlane;
 use crate::engine::{Command, Component, Route, SinkAction};
 use crate::units::SocketId;
 
@@ -16,13 +15,17 @@ struct Sinks {
     rtcp: Option<SocketId>,
 }
 
-/// Tells the shard every route that differs from what it was told before.
-pub(super) fn restate(call: &mut Call, plane: &dyn MediaPlane, hasher: &RandomState) {
+/// Appends every route that differs from what the shard was told before.
+pub(super) fn restate(call: &mut Call, hasher: &RandomState, commands: &mut Vec<Command>) {
     for party in 0..call.parties.len() {
+        // The shard knows nothing of a closed party's sockets any more.
+        if call.parties[party].closed {
+            continue;
+        }
         for index in 0..call.parties[party].medias.len() {
             let sinks = sinks(call, party, index);
             let blocked = call.blocked || call.parties[party].blocked;
-            let (key, shard) = (call.key, call.shard);
+            let key = call.key;
             let media = &mut call.parties[party].medias[index];
             let mut bindings = std::mem::take(&mut media.bindings);
             let locals = bindings.iter_mut().flat_map(|binding| {
@@ -38,8 +41,7 @@ pub(super) fn restate(call: &mut Call, plane: &dyn MediaPlane, hasher: &RandomSt
                 }
                 local.route = digest;
                 let route = Restated::new(media, is_rtcp, blocked, sinks);
-                let command = route.command(key, local, media, is_rtcp);
-                plane.command(shard, command);
+                commands.push(route.command(key, local, media, is_rtcp));
             }
             media.bindings = bindings;
         }
@@ -64,7 +66,7 @@ fn sinks(call: &Call, party: usize, index: usize) -> Sinks {
         rtcp: if media.mux.on {
             Some(rtp)
         } else {
-            binding.rtcp.map(|rtcp| rtcp.bound.socket)
+            binding.rtcp.as_ref().map(|rtcp| rtcp.bound.socket)
         },
     }
 }
@@ -110,7 +112,6 @@ impl Restated {
         media: &Media,
         is_rtcp: bool,
     ) -> Command {
-        let stream = if is_rtcp { &media.rtcp } else { &media.rtp };
         let sink = |socket: Option<SocketId>| -> Vec<SinkAction> {
             socket
                 .map(|socket| SinkAction { socket })
@@ -130,7 +131,7 @@ impl Restated {
                 rtp_sinks: sink(self.rtp_sink),
                 rtcp_sinks: sink(self.rtcp_sink),
                 clocks: Arc::clone(&media.clocks),
-                counters: Arc::clone(&stream.counters),
+                counters: Arc::clone(&local.counters),
             }),
         }
     }

@@ -211,7 +211,7 @@ impl Sessions {
                 call: call.key,
                 after: delay,
             };
-            self.plane.command(call.shard, close);
+            self.plane.commands(call.shard, vec![close]);
         }
         Some(report)
     }
@@ -290,7 +290,7 @@ impl Sessions {
                 party.blocked = blocked;
             }
         }
-        routes::restate(&mut call, &*self.plane, &self.hasher);
+        self.restate(&mut call, Vec::new());
         Ok(())
     }
 
@@ -450,8 +450,7 @@ impl Sessions {
                     call: call.key,
                     timeouts: self.timeouts(&call),
                 };
-                self.plane.command(call.shard, command);
-                routes::restate(&mut call, &*self.plane, &self.hasher);
+                self.restate(&mut call, vec![command]);
                 Ok(Rewritten { sdp, warnings })
             }
             Err(error) => {
@@ -519,17 +518,24 @@ impl Sessions {
                 sockets.extend(party.sockets());
                 for media in &mut party.medias {
                     media.active = None;
-                    media.bindings = Vec::new();
                 }
             }
         }
-        self.close_sockets(call.shard, sockets);
-        routes::restate(call, &*self.plane, &self.hasher);
+        self.restate(call, vec![Command::CloseSockets { sockets }]);
+    }
+
+    /// Sends `commands`, then every route that changed.
+    fn restate(&self, call: &mut Call, mut commands: Vec<Command>) {
+        routes::restate(call, &self.hasher, &mut commands);
+        if !commands.is_empty() {
+            self.plane.commands(call.shard, commands);
+        }
     }
 
     fn close_sockets(&self, shard: ShardId, sockets: Vec<SocketId>) {
         if !sockets.is_empty() {
-            self.plane.command(shard, Command::CloseSockets { sockets });
+            let close = vec![Command::CloseSockets { sockets }];
+            self.plane.commands(shard, close);
         }
     }
 
@@ -539,7 +545,7 @@ impl Sessions {
             call: call.key,
             after: Duration::ZERO,
         };
-        self.plane.command(call.shard, close);
+        self.plane.commands(call.shard, vec![close]);
         self.end(now, entry, call, reason);
     }
 

@@ -195,8 +195,8 @@ impl Signal<'_> {
         if let Some(binding) = told.binding() {
             shown.address = self.shown_address(binding.pool);
             shown.port = binding.rtp.bound.port;
-            let rtcp = binding.rtcp.filter(|_| !announced.same_port);
-            shown.rtcp.port = rtcp.unwrap_or(binding.rtp).bound.port;
+            let rtcp = binding.rtcp.as_ref().filter(|_| !announced.same_port);
+            shown.rtcp.port = rtcp.unwrap_or(&binding.rtp).bound.port;
         }
         Ok(shown)
     }

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::call::{Call, Media, Participant, Stream};
+use super::call::{Call, Media, Participant};
 use super::interfaces::Interfaces;
 use super::verdict::{self, Evidence};
 use super::{
     CallReport, MediaReport, SsrcReport, StreamReport, StreamTotals, SubscriptionReport, TagReport,
 };
-use crate::engine::{DropReason, StreamCounters};
+use crate::engine::{DropReason, SsrcCounters, StreamCounters};
 use crate::units::Now;
 
 /// What a report needs besides the call.
@@ -111,13 +111,23 @@ impl Snapshot<'_> {
 
     fn stream(&self, media: &Media, is_rtcp: bool, blocked: bool) -> StreamReport {
         let stream = if is_rtcp { &media.rtcp } else { &media.rtp };
-        let counters = &*stream.counters;
-        let last = match counters.last_packet_us.get() {
-            0 => None,
-            us => Some(self.epoch + Duration::from_micros(us)),
+        let sum = |count: fn(&StreamCounters) -> u64| -> u64 {
+            media
+                .locals(is_rtcp)
+                .map(|local| count(&local.counters))
+                .sum()
         };
+        let last = media
+            .locals(is_rtcp)
+            .map(|local| local.counters.last_packet_us.get());
+        let last = last.max().filter(|us| *us != 0);
+        let last = last.map(|us| self.epoch + Duration::from_micros(us));
         let local = media.binding().and_then(|binding| {
-            let local = if is_rtcp { binding.rtcp? } else { binding.rtp };
+            let local = if is_rtcp {
+                binding.rtcp.as_ref()?
+            } else {
+                &binding.rtp
+            };
             let address = self.interfaces.ports(binding.pool).address();
             Some(SocketAddr::new(address, local.bound.port))
         });
@@ -136,11 +146,11 @@ impl Snapshot<'_> {
             advertised_endpoint: stream.signalled,
             last_packet: last.map_or(media.since, |at| self.now.unix_at(at)),
             flags: set(&flags),
-            ssrc: newest(counters),
-            received: received(counters),
+            ssrc: busiest(media, is_rtcp).map(SsrcCounters::ssrc),
+            received: received(media, is_rtcp),
             sent: StreamTotals {
-                packets: counters.packets_sent.get(),
-                octets: counters.octets_sent.get(),
+                packets: sum(|c| c.packets_sent.get()),
+                octets: sum(|c| c.octets_sent.get()),
                 errors: 0,
             },
             verdict: verdict::judge(Evidence {
@@ -150,12 +160,12 @@ impl Snapshot<'_> {
                 sends: media.direction.sends(),
                 receives: media.direction.receives(),
                 has_endpoint: stream.endpoint().is_some(),
-                packets: counters.packets.get(),
-                rtcp_packets: counters.rtcp_packets.get(),
-                packets_sent: counters.packets_sent.get(),
-                wrong_source: counters.dropped_for(DropReason::WrongSource),
-                not_media: counters.dropped_for(DropReason::Malformed)
-                    + counters.dropped_for(DropReason::NotMedia),
+                packets: sum(|c| c.packets.get()),
+                rtcp_packets: sum(|c| c.rtcp_packets.get()),
+                packets_sent: sum(|c| c.packets_sent.get()),
+                wrong_source: sum(|c| c.dropped_for(DropReason::WrongSource)),
+                not_media: sum(|c| c.dropped_for(DropReason::Malformed))
+                    + sum(|c| c.dropped_for(DropReason::NotMedia)),
                 silent_for: last.map(|at| self.now.monotonic.saturating_duration_since(at)),
             }),
         }
@@ -166,8 +176,8 @@ impl Snapshot<'_> {
 pub(super) fn totals(call: &Call) -> [StreamTotals; 2] {
     let mut totals = [StreamTotals::default(); 2];
     for media in call.parties.iter().flat_map(|party| &party.medias) {
-        for (total, stream) in totals.iter_mut().zip([&media.rtp, &media.rtcp]) {
-            total.add(received(&stream.counters));
+        for (total, is_rtcp) in totals.iter_mut().zip([false, true]) {
+            total.add(received(media, is_rtcp));
         }
     }
     totals
@@ -175,17 +185,25 @@ pub(super) fn totals(call: &Call) -> [StreamTotals; 2] {
 
 /// Parties that sent any RTP.
 pub(super) fn senders(call: &Call) -> usize {
-    let sent = |stream: &Stream| stream.counters.packets.get() > 0;
-    let any = |party: &&Participant| party.medias.iter().any(|media| sent(&media.rtp));
+    let sent = |media: &Media| {
+        media
+            .locals(false)
+            .any(|local| local.counters.packets.get() > 0)
+    };
+    let any = |party: &&Participant| party.medias.iter().any(sent);
     call.parties.iter().filter(any).count()
 }
 
-fn received(counters: &StreamCounters) -> StreamTotals {
-    StreamTotals {
-        packets: counters.packets.get(),
-        octets: counters.octets.get(),
-        errors: counters.dropped_total(),
+fn received(media: &Media, is_rtcp: bool) -> StreamTotals {
+    let mut total = StreamTotals::default();
+    for local in media.locals(is_rtcp) {
+        total.add(StreamTotals {
+            packets: local.counters.packets.get(),
+            octets: local.counters.octets.get(),
+            errors: local.counters.dropped_total(),
+        });
     }
+    total
 }
 
 fn set(flags: &[(bool, &'static str)]) -> Vec<&'static str> {
@@ -193,19 +211,22 @@ fn set(flags: &[(bool, &'static str)]) -> Vec<&'static str> {
     set.map(|(_, name)| *name).collect()
 }
 
-/// The source that sent most, of those remembered.
-fn busiest(counters: &StreamCounters) -> Option<&crate::engine::SsrcCounters> {
-    let used = counters.ssrcs.iter().filter(|slot| slot.packets.get() > 0);
-    used.max_by_key(|slot| slot.packets.get())
+/// Sources heard on a stream.
+fn sources(media: &Media, is_rtcp: bool) -> impl Iterator<Item = &SsrcCounters> {
+    let slots = media
+        .locals(is_rtcp)
+        .flat_map(|local| &local.counters.ssrcs);
+    slots.filter(|slot| slot.packets.get() > 0)
 }
 
-fn newest(counters: &StreamCounters) -> Option<crate::units::Ssrc> {
-    busiest(counters).map(crate::engine::SsrcCounters::ssrc)
+/// The one that sent most.
+fn busiest(media: &Media, is_rtcp: bool) -> Option<&SsrcCounters> {
+    sources(media, is_rtcp).max_by_key(|slot| slot.packets.get())
 }
 
-/// The encoding of the packets that came last.
+/// The encoding that it uses.
 fn codec(media: &Media) -> Option<String> {
-    let number = busiest(&media.rtp.counters)?.payload_type.get().to_string();
+    let number = busiest(media, false)?.payload_type.get().to_string();
     let mut lines = media
         .encodings
         .lines()
@@ -216,11 +237,7 @@ fn codec(media: &Media) -> Option<String> {
 }
 
 fn ssrcs(party: &Participant) -> impl Iterator<Item = SsrcReport> {
-    let slots = party
-        .medias
-        .iter()
-        .flat_map(|media| &media.rtp.counters.ssrcs);
-    let used = slots.filter(|slot| slot.packets.get() > 0);
+    let used = party.medias.iter().flat_map(|media| sources(media, false));
     used.map(|slot| SsrcReport {
         ssrc: slot.ssrc(),
         tag: party.tag.to_string(),
