@@ -223,6 +223,12 @@ impl Driver {
         }
     }
 
+    /// Tells the shards to end, without waiting: [`Driver::next_event`] then gives what is left, and
+    /// `None` at once after that.
+    pub fn begin_shutdown(&self) {
+        self.plane.shutdown();
+    }
+
     /// Stops the shards, closes their sockets and waits for the threads.
     pub fn shutdown(mut self) {
         self.stop();
