@@ -7,7 +7,7 @@
 //! offer from=a @audio(port={A}) flags=[x] -> O    a request; call-id is added, the reply kept as O
 //!   + a=sendonly                                  the SDP with one more line,
 //!   - a=ptime                                     without the lines that start so,
-//!   ~ alice -> bob                                with a text replaced,
+//!   ~ alice -> bob                                with a text replaced (␍␊: a line end),
 //!   eol lf                                        with bare line feeds
 //! json query                                      the same in JSON
 //! delete call-id=$C.2 delete_delay=#0             $C is the dialogue's own call-id
@@ -193,7 +193,7 @@ fn edit(line: &str) -> Edit {
         "- " => Edit::Remove(text.to_owned()),
         "~ " => {
             let (old, new) = text.split_once(" -> ").expect("~ old -> new");
-            Edit::Substitute(old.to_owned(), new.to_owned())
+            Edit::Substitute(old.to_owned(), new.replace("␍␊", "\r\n"))
         }
         _ => panic!("what edit is {line:?}?"),
     }

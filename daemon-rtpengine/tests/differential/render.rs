@@ -165,7 +165,7 @@ impl Renderer<'_> {
         } else {
             return line.to_owned();
         };
-        let (port, rest) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+        let (port, rest) = rest.split_at(rest.find([' ', '/']).unwrap_or(rest.len()));
         let Ok(number) = port.parse::<u16>() else {
             return line.to_owned();
         };
