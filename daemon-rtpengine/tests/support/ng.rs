@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use daemon_rtpengine::ng::{bencode, value::Value};
@@ -12,7 +13,6 @@ use super::PATIENCE;
 #[derive(Debug)]
 pub(crate) struct NgClient {
     socket: UdpSocket,
-    count: u64,
 }
 
 /// A request repeats with the same cookie after this long, as controllers do.
@@ -28,14 +28,15 @@ impl NgClient {
         };
         let socket = UdpSocket::bind(any).expect("a loopback socket can be bound");
         socket.connect(daemon).expect("loopback is reachable");
-        Self { socket, count: 0 }
+        Self { socket }
     }
 
-    /// A cookie that was not used before.
-    pub(crate) fn cookie(&mut self) -> String {
-        self.count += 1;
-        let port = self.socket.local_addr().map_or(0, |a| a.port());
-        format!("{}_{port}_{}", std::process::id(), self.count)
+    /// A cookie that was not used before, by no client of this process: rtpengine takes requests with
+    /// equal cookies for one, whoever sends them.
+    pub(crate) fn cookie(&self) -> String {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        format!("{}_{count}", std::process::id())
     }
 
     /// Sends a request and waits for its reply, repeating it if need be.

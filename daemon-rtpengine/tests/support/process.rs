@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use super::wait_for;
 
@@ -12,6 +13,7 @@ pub(crate) struct Guard {
     child: Child,
     name: String,
     log: PathBuf,
+    has_children: bool,
 }
 
 impl Guard {
@@ -35,7 +37,14 @@ impl Guard {
             child,
             name,
             log: log.to_path_buf(),
+            has_children: false,
         }
+    }
+
+    /// The program starts processes of its own: it is asked to end before it is killed.
+    pub(crate) fn with_children(mut self) -> Self {
+        self.has_children = true;
+        self
     }
 
     /// The process id.
@@ -50,6 +59,20 @@ impl Guard {
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let name = self.name.clone();
         wait_for(&format!("the end of {name}"), || self.exit_status())
+    }
+    /// Asks it to end, so that it can end its own children; kills it if it does not.
+    pub(crate) fn terminate(&mut self) {
+        // The standard library can only kill; every system has a shell to send the signal.
+        let asked = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.child.id())])
+            .status();
+        if asked.is_ok_and(|status| status.success()) {
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while self.exit_status().is_none() && Instant::now() < deadline {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+        }
+        self.kill();
     }
     /// Kills it without a chance to clean up.
     pub(crate) fn kill(&mut self) {
@@ -70,7 +93,11 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.kill();
+        if self.has_children {
+            self.terminate();
+        } else {
+            self.kill();
+        }
     }
 }
 

@@ -67,9 +67,10 @@ impl Endpoint {
         }
         got
     }
-    /// What has arrived already.
+    /// What has arrived already. A packet counts as arrived when the daemon has counted it; the wait
+    /// only bridges the moment between its counting and its sending.
     pub(crate) fn drain(&self) -> Vec<(SocketAddr, Vec<u8>)> {
-        std::iter::from_fn(|| self.receive_one(Duration::from_millis(1))).collect()
+        std::iter::from_fn(|| self.receive_one(Duration::from_millis(50))).collect()
     }
     fn receive_one(&self, patience: Duration) -> Option<(SocketAddr, Vec<u8>)> {
         self.socket
