@@ -58,11 +58,11 @@ impl Names {
 
     fn number(&mut self, address: &str, port: u16) -> String {
         // Behind an address that is not the daemon's (`0.0.0.0`, `media address`) the port decides.
-        let foreign = !self.own_addresses.iter().any(|own| own == address);
+        let foreign = |address: &str| !self.own_addresses.iter().any(|own| own == address);
         let known = self
             .ports
             .iter()
-            .rposition(|(a, p)| *p == port && (foreign || a == address));
+            .rposition(|(a, p)| *p == port && (a == address || foreign(a) || foreign(address)));
         let at = known.unwrap_or_else(|| {
             self.ports.push((address.to_owned(), port));
             self.ports.len() - 1

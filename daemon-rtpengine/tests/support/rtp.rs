@@ -12,19 +12,32 @@ pub(crate) const PACKET_LEN: usize = 172;
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     socket: UdpSocket,
+    /// Holds the port beside, so that it is no other endpoint's.
+    _rtcp: UdpSocket,
     ssrc: u32,
     seq: u16,
 }
 
 impl Endpoint {
-    /// Binds a free port of `ip`.
+    /// Binds a free even port of `ip` and the one above it (RFC 3550 §11).
     pub(crate) fn bind(ip: IpAddr, ssrc: u32) -> Self {
-        let socket = UdpSocket::bind((ip, 0)).expect("a loopback socket can be bound");
+        let (socket, rtcp) = std::iter::repeat_with(|| Self::bind_pair(ip))
+            .take(1000)
+            .flatten()
+            .next()
+            .expect("a free pair of ports");
         Self {
             socket,
+            _rtcp: rtcp,
             ssrc,
             seq: 0,
         }
+    }
+    fn bind_pair(ip: IpAddr) -> Option<(UdpSocket, UdpSocket)> {
+        let socket = UdpSocket::bind((ip, 0)).ok()?;
+        let port = socket.local_addr().ok()?.port();
+        let rtcp = UdpSocket::bind((ip, port.checked_add(1)?)).ok()?;
+        (port % 2 == 0).then_some((socket, rtcp))
     }
     /// Its port.
     pub(crate) fn port(&self) -> u16 {
