@@ -39,6 +39,12 @@ pub enum Command {
         /// Zero: at once.
         after: Duration,
     },
+    /// For tests of the promise that a panic ends one call only.
+    #[cfg(feature = "testing")]
+    PanicOnNextPacket {
+        /// The stream whose next packet is to panic.
+        socket: SocketId,
+    },
 }
 
 /// When the shard gives a call up by itself. `None`: never.
@@ -128,7 +134,8 @@ impl LearnMode {
     pub const DELAY: Duration = Duration::from_secs(3);
 }
 
-/// Clock rate of each payload type of a media section.
+/// Clock rate of each payload type of a media section. Leave out what has no running time stamp, such
+/// as RFC 4733 events: jitter is measured only for what is listed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PayloadClocks {
     /// Sorted by payload type.

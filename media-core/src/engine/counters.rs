@@ -157,7 +157,21 @@ impl SsrcCounters {
     pub fn ssrc(&self) -> Ssrc {
         Ssrc::new(self.ssrc.load(Ordering::Relaxed))
     }
-    pub(crate) fn set_ssrc(&self, ssrc: Ssrc) {
+    /// Gives the slot to another source: all zero again.
+    pub(super) fn restart(&self, ssrc: Ssrc) {
+        for counter in [
+            &self.packets,
+            &self.octets,
+            &self.lost,
+            &self.reordered,
+            &self.duplicates,
+            &self.jitter_us,
+            &self.highest_seq,
+            &self.last_timestamp,
+            &self.payload_type,
+        ] {
+            counter.set(0);
+        }
         self.ssrc.store(ssrc.get(), Ordering::Relaxed);
     }
 }

@@ -11,7 +11,7 @@ pub trait MediaPlane: Send + Sync {
     fn shards(&self) -> u8;
 
     /// Binds a UDP socket to exactly `local` and hands it to the shard. Packets that arrive before
-    /// its first [`Command::Route`] wait in the kernel.
+    /// its first [`Command::Route`] wait in the kernel until then.
     ///
     /// # Errors
     /// See [`BindError`]. Nothing is left behind then.
@@ -22,8 +22,9 @@ pub trait MediaPlane: Send + Sync {
         options: SocketOptions,
     ) -> Result<SocketId, BindError>;
 
-    /// Queues a command for the shard. Commands of one caller arrive in order.
-    fn command(&self, shard: ShardId, command: Command);
+    /// Queues commands for the shard, all or none of which it sees at a time: no packet is handled
+    /// between them. Commands of one caller arrive in order.
+    fn commands(&self, shard: ShardId, commands: Vec<Command>);
 }
 
 /// What a socket is bound with.

@@ -1,1 +1,3 @@
-//! media
+//! What is done to media beyond forwarding it: today, measuring its reception.
+
+pub mod stats;

@@ -1,0 +1,131 @@
+//! What both drivers share: the engine, its queue, and the order of work within a turn.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::plane::{Message, ShardPort};
+use super::{CoreParts, sys};
+use crate::buf::Slab;
+use crate::engine::{
+    Command, Datagram, DropReason, Egress, Engine, Event, ShardCounters, Transmit,
+};
+use crate::units::{ShardId, SocketId};
+
+/// How often the thread's CPU clock is read.
+const CPU_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The system calls of one driver.
+pub(super) trait Io {
+    /// Takes a socket over; what arrives stays in the kernel.
+    fn open(&mut self, socket: SocketId, fd: OwnedFd, core: &mut Core);
+    /// Receives from the socket from now on. Called again it does nothing.
+    fn start(&mut self, socket: SocketId, core: &mut Core);
+    /// Sends, or queues for the end of the turn. An error is final for this packet.
+    fn send(&mut self, transmit: Transmit) -> Result<(), DropReason>;
+    /// Begins to close; [`Core::closed`] is called once the port is free.
+    fn close(&mut self, socket: SocketId, core: &mut Core);
+}
+
+/// The part of a shard that knows no system calls.
+pub(super) struct Core {
+    pub(super) engine: Engine,
+    pub(super) counters: Arc<ShardCounters>,
+    port: Arc<ShardPort>,
+    events: mpsc::Sender<Event>,
+    egress: Egress,
+    messages: VecDeque<Message>,
+    next_cpu_sample: Instant,
+}
+
+impl Core {
+    pub(super) fn new(parts: CoreParts, slab: &Slab, now: Instant) -> Self {
+        Self {
+            engine: Engine::new(slab.clone(), parts.epoch, Arc::clone(&parts.counters)),
+            counters: parts.counters,
+            port: parts.port,
+            events: parts.events,
+            egress: Egress::new(),
+            messages: VecDeque::new(),
+            next_cpu_sample: now,
+        }
+    }
+
+    pub(super) fn shard(&self) -> ShardId {
+        self.port.shard()
+    }
+
+    pub(super) fn port(&self) -> &ShardPort {
+        &self.port
+    }
+
+    /// One datagram.
+    #[inline]
+    pub(super) fn receive(&mut self, now: Instant, datagram: Datagram, io: &mut impl Io) {
+        self.engine.handle_datagram(now, datagram, &mut self.egress);
+        self.drain(io);
+    }
+
+    /// Messages and timers; `false` when the shard is to end.
+    pub(super) fn housekeep(&mut self, now: Instant, io: &mut impl Io) -> bool {
+        let mut messages = std::mem::take(&mut self.messages);
+        self.port.take(&mut messages);
+        let mut go_on = true;
+        for message in messages.drain(..) {
+            match message {
+                Message::Open(socket, fd) => io.open(socket, fd, self),
+                Message::Engine(command) => {
+                    let routed = match &command {
+                        Command::Route { socket, .. } => Some(*socket),
+                        _ => None,
+                    };
+                    self.engine.handle_command(now, command, &mut self.egress);
+                    self.drain(io);
+                    if let Some(socket) = routed {
+                        io.start(socket, self);
+                    }
+                }
+                Message::Shutdown => go_on = false,
+            }
+        }
+        self.messages = messages;
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now, &mut self.egress);
+            self.drain(io);
+        }
+        if now >= self.next_cpu_sample {
+            self.counters.cpu_ns.set(sys::thread_cpu_ns());
+            self.next_cpu_sample = now + CPU_SAMPLE_INTERVAL;
+        }
+        go_on
+    }
+
+    /// The kernel has let go of a socket.
+    pub(super) fn closed(&mut self, socket: SocketId) {
+        self.port.release(socket);
+        self.report(Event::SocketClosed { socket });
+    }
+
+    pub(super) fn report(&mut self, event: Event) {
+        // Nobody listens only when the driver is being dropped.
+        let _ = self.events.send(event);
+    }
+
+    #[inline]
+    fn drain(&mut self, io: &mut impl Io) {
+        for transmit in self.egress.transmits() {
+            let socket = transmit.socket;
+            if let Err(reason) = io.send(transmit) {
+                self.engine.count_drop(socket, reason);
+            }
+        }
+        while let Some(event) = self.engine.poll_event() {
+            self.report(event);
+        }
+        while let Some(socket) = self.egress.next_close() {
+            io.close(socket, self);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The way out: which sockets a packet leaves through, and to whom.
+
+use std::net::SocketAddr;
+
+use super::{DropReason, Engine, Verdict};
+use crate::buf::PacketBuf;
+use crate::units::SocketId;
+
+/// What a `handle_*` call wants done; the driver drains it before the next call.
+#[derive(Debug, Default)]
+pub struct Egress {
+    transmits: Vec<Transmit>,
+    closes: Vec<SocketId>,
+}
+
+/// One datagram to send.
+#[derive(Debug)]
+pub struct Transmit {
+    /// The local socket to send from.
+    pub socket: SocketId,
+    /// Its destination.
+    pub to: SocketAddr,
+    /// Its payload.
+    pub packet: PacketBuf,
+}
+
+impl Egress {
+    /// With room for what one datagram can cause, so that the fast path does not allocate.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            transmits: Vec::with_capacity(64),
+            closes: Vec::with_capacity(64),
+        }
+    }
+
+    /// Datagrams to send, in order.
+    pub fn transmits(&mut self) -> impl Iterator<Item = Transmit> + '_ {
+        self.transmits.drain(..)
+    }
+
+    /// A socket to close; it is then reported by [`super::Event::SocketClosed`].
+    pub fn next_close(&mut self) -> Option<SocketId> {
+        self.closes.pop()
+    }
+
+    pub(super) fn transmit(&mut self, transmit: Transmit) {
+        self.transmits.push(transmit);
+    }
+
+    pub(super) fn close(&mut self, socket: SocketId) {
+        self.closes.push(socket);
+    }
+}
+
+impl Engine {
+    /// Gives the packet to the sinks of the stream on `socket`: the last one takes the buffer itself,
+    /// earlier ones take copies.
+    #[inline]
+    pub(super) fn emit(
+        &mut self,
+        socket: SocketId,
+        rtcp: bool,
+        packet: PacketBuf,
+        out: &mut Egress,
+    ) -> Verdict {
+        let Some(stream) = self.stream(socket) else {
+            return Verdict::Dropped(DropReason::NoRoute);
+        };
+        if stream.blocked {
+            return Verdict::Dropped(DropReason::Blocked);
+        }
+        let sinks = if rtcp {
+            &stream.rtcp_sinks
+        } else {
+            &stream.rtp_sinks
+        };
+        let Some((last, others)) = sinks.split_last() else {
+            return Verdict::Dropped(DropReason::NoSink);
+        };
+        let mut refused = None;
+        let mut sent = false;
+        for sink in others {
+            let result = match self.slab.copy(&packet) {
+                Some(copy) => self.send_to(sink.socket, copy, out),
+                None => Err(DropReason::NoBuffer),
+            };
+            match result {
+                Ok(()) => sent = true,
+                Err(reason) => refused = Some(reason),
+            }
+        }
+        match self.send_to(last.socket, packet, out) {
+            Ok(()) => sent = true,
+            Err(reason) => refused = Some(reason),
+        }
+        match refused {
+            Some(reason) if !sent => Verdict::Dropped(reason),
+            _ => Verdict::Forwarded,
+        }
+    }
+
+    #[inline]
+    fn send_to(
+        &self,
+        socket: SocketId,
+        packet: PacketBuf,
+        out: &mut Egress,
+    ) -> Result<(), DropReason> {
+        let sink = self.stream(socket).ok_or(DropReason::NoSink)?;
+        let to = sink.endpoint().ok_or(DropReason::NoEndpoint)?;
+        let octets = packet.len() as u64;
+        sink.counters.packets_sent.add(1);
+        sink.counters.octets_sent.add(octets);
+        self.counters.packets_sent.add(1);
+        self.counters.octets_sent.add(octets);
+        out.transmit(Transmit { socket, to, packet });
+        Ok(())
+    }
+}

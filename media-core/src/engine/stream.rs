@@ -1,0 +1,168 @@
+//! One socket's stream: its route, what it learned and what it counted.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::learning::Learner;
+use super::{Component, DropReason, PayloadClocks, Route, SinkAction, StreamCounters};
+use crate::media::stats::ReceptionStats;
+use crate::units::{CallKey, ClockRate, Ssrc};
+use crate::wire::rtp::RtpHeader;
+
+/// The most streams one stream may be forwarded to; longer lists are cut.
+pub(super) const MAX_SINKS: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) generation: u32,
+    pub(super) call: CallKey,
+    pub(super) call_index: u32,
+    pub(super) component: Component,
+    pub(super) learner: Learner,
+    pub(super) blocked: bool,
+    pub(super) rtp_sinks: Box<[SinkAction]>,
+    pub(super) rtcp_sinks: Box<[SinkAction]>,
+    pub(super) counters: Arc<StreamCounters>,
+    pub(super) last_packet: Option<Instant>,
+    clocks: Arc<PayloadClocks>,
+    sources: [Source; StreamCounters::SSRCS],
+    /// Which of `sources` the last packet was from.
+    current: usize,
+    #[cfg(feature = "testing")]
+    pub(super) panic_on_next_packet: bool,
+}
+
+/// Reception state of one SSRC.
+#[derive(Debug)]
+struct Source {
+    ssrc: Ssrc,
+    stats: Option<ReceptionStats>,
+    /// Clock rate of `payload_type`, looked up when it changes.
+    clock: Option<ClockRate>,
+    payload_type: u8,
+}
+
+impl Source {
+    const fn empty() -> Self {
+        Self {
+            ssrc: Ssrc::new(0),
+            stats: None,
+            clock: None,
+            payload_type: u8::MAX,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn new(now: Instant, generation: u32, call_index: u32, route: Route) -> Self {
+        let learner = Learner::new(now, &route);
+        Self {
+            generation,
+            call: route.call,
+            call_index,
+            component: route.component,
+            learner,
+            blocked: route.blocked,
+            rtp_sinks: cut(route.rtp_sinks),
+            rtcp_sinks: cut(route.rtcp_sinks),
+            counters: route.counters,
+            last_packet: None,
+            clocks: route.clocks,
+            sources: [const { Source::empty() }; StreamCounters::SSRCS],
+            current: 0,
+            #[cfg(feature = "testing")]
+            panic_on_next_packet: false,
+        }
+    }
+
+    /// Takes a restated route; what was learned and counted stays.
+    pub(super) fn update(&mut self, now: Instant, route: Route) {
+        self.learner.update(now, &route);
+        self.component = route.component;
+        self.blocked = route.blocked;
+        self.rtp_sinks = cut(route.rtp_sinks);
+        self.rtcp_sinks = cut(route.rtcp_sinks);
+        if !Arc::ptr_eq(&self.counters, &route.counters) {
+            self.counters = route.counters;
+            self.sources = [const { Source::empty() }; StreamCounters::SSRCS];
+        }
+        if self.clocks != route.clocks {
+            self.clocks = route.clocks;
+            for source in &mut self.sources {
+                source.payload_type = u8::MAX;
+            }
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> Option<SocketAddr> {
+        self.learner.endpoint()
+    }
+
+    pub(super) fn count_drop(&self, reason: DropReason) {
+        self.counters.dropped[reason as usize].add(1);
+    }
+
+    /// Measures an RTP packet (RFC 3550 §A.3, §A.8). `at_us`: arrival since the engine's epoch.
+    #[inline]
+    pub(super) fn measure(&mut self, header: &RtpHeader, octets: u64, at_us: u64) {
+        let ssrc = header.ssrc();
+        if self.sources[self.current].ssrc != ssrc || self.sources[self.current].stats.is_none() {
+            self.switch_source(ssrc);
+        }
+        let source = &mut self.sources[self.current];
+        let payload_type = header.payload_type().get();
+        if source.payload_type != payload_type {
+            source.payload_type = payload_type;
+            source.clock = self.clocks.clock_rate(header.payload_type());
+        }
+        let stats = source.stats.get_or_insert_with(ReceptionStats::new);
+        let _ = stats.on_packet(
+            header.sequence_number(),
+            header.timestamp(),
+            at_us,
+            source.clock,
+            octets,
+        );
+        let shared = &self.counters.ssrcs[self.current];
+        shared.packets.add(1);
+        shared.octets.add(octets);
+        shared.lost.set(stats.lost());
+        shared.reordered.set(stats.reordered());
+        shared.duplicates.set(stats.duplicates());
+        shared.jitter_us.set(stats.jitter_us());
+        shared
+            .highest_seq
+            .set(stats.highest_seq().map_or(0, |n| n.get()));
+        shared
+            .last_timestamp
+            .set(u64::from(header.timestamp().get()));
+        shared.payload_type.set(u64::from(payload_type));
+    }
+
+    /// Finds the slot of a source that is not the current one, or takes the stalest.
+    #[cold]
+    fn switch_source(&mut self, ssrc: Ssrc) {
+        let known = self
+            .sources
+            .iter()
+            .position(|s| s.stats.is_some() && s.ssrc == ssrc);
+        let empty = || self.sources.iter().position(|s| s.stats.is_none());
+        let place = known
+            .or_else(empty)
+            .unwrap_or((self.current + 1) % self.sources.len());
+        self.current = place;
+        if known.is_none() {
+            self.sources[place] = Source {
+                ssrc,
+                ..Source::empty()
+            };
+            self.counters.ssrcs[place].restart(ssrc);
+        }
+    }
+}
+
+fn cut(mut sinks: Vec<SinkAction>) -> Box<[SinkAction]> {
+    sinks.truncate(MAX_SINKS);
+    sinks.into_boxed_slice()
+}

@@ -1,0 +1,381 @@
+//! STUN messages (RFC 8489 §5, §14): recognise and walk. Refuses the classic STUN of RFC 3489, which
+//! has no magic cookie, and knows no keys: message integrity is for the agent to check.
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |0 0|     message type          |  message length, bytes        |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                   magic cookie 0x2112A442                     |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                                                               |
+//! |                  transaction ID (96 bits)                     |
+//! |                                                               |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |  attributes: type, length, value padded to whole words  …     |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! ```
+
+use super::{EmitError, Writer, take};
+
+/// The fixed value of bytes 4–7.
+pub const MAGIC_COOKIE: u32 = 0x2112_A442;
+/// Length of the header, bytes.
+pub const HEADER_LEN: usize = 20;
+/// The binding method, the only one that ICE uses (RFC 8489 §18.2).
+pub const BINDING: u16 = 0x001;
+/// Attribute type of FINGERPRINT (RFC 8489 §14.7).
+pub const FINGERPRINT: u16 = 0x8028;
+
+const FINGERPRINT_LEN: usize = 8;
+const FINGERPRINT_XOR: u32 = 0x5354_554e;
+
+/// Why bytes are not a STUN message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StunError {
+    /// Shorter than the header.
+    #[error("STUN message of {0} bytes is shorter than its header")]
+    TooShort(usize),
+    /// The two most significant bits are not zero.
+    #[error("first byte {0:#04x} is not STUN's")]
+    BadType(u8),
+    /// Bytes 4–7 are not the magic cookie.
+    #[error("{0:#010x} is not the magic cookie")]
+    BadCookie(u32),
+    /// The length field is not the length of the datagram less the header, or not whole words.
+    #[error("STUN message says {0} bytes follow its header, which is not so")]
+    BadLength(u16),
+    /// An attribute runs past the end of the message.
+    #[error("STUN attribute {0:#06x} runs past the end")]
+    TruncatedAttribute(u16),
+}
+
+/// What a message is for (RFC 8489 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Wants a response.
+    Request,
+    /// Wants none.
+    Indication,
+    /// A request succeeded.
+    Success,
+    /// A request failed.
+    Error,
+}
+
+/// A STUN message whose attributes have been walked once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StunMessage<'a> {
+    message_type: u16,
+    transaction_id: &'a [u8; 12],
+    bytes: &'a [u8],
+    attributes: &'a [u8],
+}
+
+impl<'a> StunMessage<'a> {
+    /// Checks header and attributes of a message that fills its datagram.
+    ///
+    /// # Errors
+    /// The first defect found, see [`StunError`].
+    pub fn parse(datagram: &'a [u8]) -> Result<Self, StunError> {
+        let too_short = StunError::TooShort(datagram.len());
+        let mut rest = datagram;
+        let &[t0, t1, l0, l1, c0, c1, c2, c3] = take(&mut rest).ok_or(too_short)?;
+        let transaction_id = take(&mut rest).ok_or(too_short)?;
+        if t0 & 0xc0 != 0 {
+            return Err(StunError::BadType(t0));
+        }
+        let cookie = u32::from_be_bytes([c0, c1, c2, c3]);
+        if cookie != MAGIC_COOKIE {
+            return Err(StunError::BadCookie(cookie));
+        }
+        let len = u16::from_be_bytes([l0, l1]);
+        if usize::from(len) != rest.len() || !len.is_multiple_of(4) {
+            return Err(StunError::BadLength(len));
+        }
+        let mut attributes = Attributes { rest };
+        while attributes.next().is_some() {}
+        if let &[t0, t1, ..] = attributes.rest {
+            let attribute_type = u16::from_be_bytes([t0, t1]);
+            return Err(StunError::TruncatedAttribute(attribute_type));
+        }
+        Ok(Self {
+            message_type: u16::from_be_bytes([t0, t1]),
+            transaction_id,
+            bytes: datagram,
+            attributes: rest,
+        })
+    }
+
+    /// Request, indication or response.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self.message_type & 0x0110 {
+            0x0000 => Class::Request,
+            0x0010 => Class::Indication,
+            0x0100 => Class::Success,
+            _ => Class::Error,
+        }
+    }
+    /// The method, 12 bits, for example [`BINDING`].
+    #[must_use]
+    pub const fn method(&self) -> u16 {
+        let t = self.message_type;
+        (t & 0x000f) | ((t & 0x00e0) >> 1) | ((t & 0x3e00) >> 2)
+    }
+    /// Ties a response to its request.
+    #[must_use]
+    pub const fn transaction_id(&self) -> &'a [u8; 12] {
+        self.transaction_id
+    }
+    /// The attributes in their order.
+    #[must_use]
+    pub const fn attributes(&self) -> Attributes<'a> {
+        Attributes {
+            rest: self.attributes,
+        }
+    }
+    /// Value of the first attribute of this type; later ones do not count (RFC 8489 §14).
+    #[must_use]
+    pub fn attribute(&self, attribute_type: u16) -> Option<&'a [u8]> {
+        self.attributes()
+            .find(|a| a.attribute_type == attribute_type)
+            .map(|a| a.value)
+    }
+    /// Whether the fingerprint is right (RFC 8489 §14.7); `None` if the message does not end in one.
+    #[must_use]
+    pub fn fingerprint_matches(&self) -> Option<bool> {
+        let (covered, mut last) = self
+            .bytes
+            .split_at_checked(self.bytes.len().checked_sub(FINGERPRINT_LEN)?)?;
+        let claimed = self.attributes().last()?;
+        if claimed.attribute_type != FINGERPRINT || claimed.value.len() != 4 {
+            return None;
+        }
+        let _type_and_length: &[u8; 4] = take(&mut last)?;
+        let value = super::take_u32(&mut last)?;
+        Some(crc32(covered) ^ FINGERPRINT_XOR == value)
+    }
+}
+
+/// One attribute of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute<'a> {
+    /// Its type; 0x8000 and above may be ignored when unknown.
+    pub attribute_type: u16,
+    /// Its value, without padding.
+    pub value: &'a [u8],
+}
+
+/// Iterator over the attributes of a [`StunMessage`].
+#[derive(Clone, Debug)]
+pub struct Attributes<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Attribute<'a>;
+    fn next(&mut self) -> Option<Attribute<'a>> {
+        let mut rest = self.rest;
+        let &[t0, t1, l0, l1] = take(&mut rest)?;
+        let len = usize::from(u16::from_be_bytes([l0, l1]));
+        let (padded, rest) = rest.split_at_checked(len.next_multiple_of(4))?;
+        self.rest = rest;
+        Some(Attribute {
+            attribute_type: u16::from_be_bytes([t0, t1]),
+            value: padded.get(..len).unwrap_or_default(),
+        })
+    }
+}
+
+/// Writes a message to the front of `out`, a fingerprint last if wanted, and returns its length.
+///
+/// `method` has 12 bits, more are ignored. Integrity must be among `attributes` already.
+///
+/// # Errors
+/// - [`EmitError::TooLong`]: attributes of more than 65,535 bytes in all.
+/// - [`EmitError::BufferTooSmall`]: `out` is shorter than the message.
+pub fn emit(
+    out: &mut [u8],
+    class: Class,
+    method: u16,
+    transaction_id: &[u8; 12],
+    attributes: &[Attribute<'_>],
+    fingerprint: bool,
+) -> Result<usize, EmitError> {
+    let class_bits = match class {
+        Class::Request => 0x0000,
+        Class::Indication => 0x0010,
+        Class::Success => 0x0100,
+        Class::Error => 0x0110,
+    };
+    let method_bits = (method & 0x000f) | ((method & 0x0070) << 1) | ((method & 0x0f80) << 2);
+    let listed: usize = attributes
+        .iter()
+        .map(|a| 4 + a.value.len().next_multiple_of(4))
+        .sum();
+    let len = listed + if fingerprint { FINGERPRINT_LEN } else { 0 };
+    let too_long = |_| EmitError::TooLong {
+        len,
+        max: usize::from(u16::MAX),
+    };
+    let length = u16::try_from(len).map_err(too_long)?;
+
+    let mut writer = Writer::new(out, HEADER_LEN + len)?;
+    writer.put_u16(class_bits | method_bits);
+    writer.put_u16(length);
+    writer.put_u32(MAGIC_COOKIE);
+    writer.put(transaction_id);
+    for Attribute {
+        attribute_type,
+        value,
+    } in attributes
+    {
+        writer.put_u16(*attribute_type);
+        writer.put_u16(u16::try_from(value.len()).map_err(too_long)?);
+        writer.put(value);
+        writer.zeros(value.len().next_multiple_of(4) - value.len());
+    }
+    let written = writer.written();
+    if !fingerprint {
+        return Ok(written);
+    }
+    let (covered, rest) = out
+        .split_at_mut_checked(written)
+        .expect("invariant: the writer stayed within out");
+    let mut writer = Writer::new(rest, FINGERPRINT_LEN)?;
+    writer.put_u16(FINGERPRINT);
+    writer.put_u16(4);
+    writer.put_u32(crc32(covered) ^ FINGERPRINT_XOR);
+    Ok(written + FINGERPRINT_LEN)
+}
+
+/// CRC-32 of ISO 3309, as RFC 8489 §14.7 asks for; by nibbles, as it is off the fast path.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| (crc >> 4) ^ nibble_remainder(crc & 15);
+    !bytes
+        .iter()
+        .fold(u32::MAX, |crc, b| step(step(crc ^ u32::from(*b))))
+}
+
+/// Remainder of four bits by the reflected polynomial 0xEDB88320.
+fn nibble_remainder(nibble: u32) -> u32 {
+    (0..4).fold(nibble, |crc, _| {
+        (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// RFC 5769 §2.1: request with SOFTWARE, PRIORITY, ICE-CONTROLLED, USERNAME, integrity and
+    /// fingerprint.
+    const RFC5769_REQUEST: [u8; 108] = [
+        0x00, 0x01, 0x00, 0x58, 0x21, 0x12, 0xa4, 0x42, 0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6,
+        0x86, 0xfa, 0x87, 0xdf, 0xae, 0x80, 0x22, 0x00, 0x10, 0x53, 0x54, 0x55, 0x4e, 0x20, 0x74,
+        0x65, 0x73, 0x74, 0x20, 0x63, 0x6c, 0x69, 0x65, 0x6e, 0x74, 0x00, 0x24, 0x00, 0x04, 0x6e,
+        0x00, 0x01, 0xff, 0x80, 0x29, 0x00, 0x08, 0x93, 0x2f, 0xf9, 0xb1, 0x51, 0x26, 0x3b, 0x36,
+        0x00, 0x06, 0x00, 0x09, 0x65, 0x76, 0x74, 0x6a, 0x3a, 0x68, 0x36, 0x76, 0x59, 0x20, 0x20,
+        0x20, 0x00, 0x08, 0x00, 0x14, 0x9a, 0xea, 0xa7, 0x0c, 0xbf, 0xd8, 0xcb, 0x56, 0x78, 0x1e,
+        0xf2, 0xb5, 0xb2, 0xd3, 0xf2, 0x49, 0xc1, 0xb5, 0x71, 0xa2, 0x80, 0x28, 0x00, 0x04, 0xe5,
+        0x7a, 0x3b, 0xcf,
+    ];
+
+    #[test]
+    fn rfc5769_sample_request_is_read() {
+        let message = StunMessage::parse(&RFC5769_REQUEST).expect("the RFC's own");
+        assert_eq!(message.class(), Class::Request);
+        assert_eq!(message.method(), BINDING);
+        assert_eq!(message.transaction_id()[..2], [0xb7, 0xe7]);
+        let types: Vec<_> = message.attributes().map(|a| a.attribute_type).collect();
+        assert_eq!(types, [0x8022, 0x0024, 0x8029, 0x0006, 0x0008, 0x8028]);
+        assert_eq!(message.attribute(0x0006), Some(&b"evtj:h6vY"[..]));
+        assert_eq!(message.attribute(0x0007), None);
+        assert_eq!(message.fingerprint_matches(), Some(true));
+    }
+
+    #[test]
+    fn any_changed_bit_breaks_the_fingerprint() {
+        // The value of USERNAME, so that the structure stays sound.
+        for byte in 64..73 {
+            let mut bytes = RFC5769_REQUEST;
+            bytes[byte] ^= 0x10;
+            let message = StunMessage::parse(&bytes).expect("structure is sound");
+            assert_eq!(message.fingerprint_matches(), Some(false));
+        }
+    }
+
+    #[test]
+    fn crc_is_the_usual_one() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn defects_have_distinct_errors() {
+        let parse = |bytes: &[u8]| StunMessage::parse(bytes).map(|_| ());
+        assert_eq!(parse(&RFC5769_REQUEST[..19]), Err(StunError::TooShort(19)));
+        let mut bytes = RFC5769_REQUEST;
+        bytes[0] = 0x80;
+        assert_eq!(parse(&bytes), Err(StunError::BadType(0x80)));
+        bytes = RFC5769_REQUEST;
+        bytes[4] = 0;
+        assert_eq!(parse(&bytes), Err(StunError::BadCookie(0x0012_a442)));
+        assert_eq!(
+            parse(&RFC5769_REQUEST[..104]),
+            Err(StunError::BadLength(88))
+        );
+        bytes = RFC5769_REQUEST;
+        bytes[103] = 5;
+        assert_eq!(parse(&bytes), Err(StunError::TruncatedAttribute(0x8028)));
+    }
+
+    #[test]
+    fn message_without_fingerprint_has_none_to_match() {
+        let mut out = [0; 64];
+        let len = emit(&mut out, Class::Request, BINDING, &[7; 12], &[], false).expect("fits");
+        let message = StunMessage::parse(&out[..len]).expect("what is emitted is valid");
+        assert_eq!(message.fingerprint_matches(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn emitted_messages_parse_back(
+            class in prop::sample::select(vec![Class::Request, Class::Indication, Class::Success, Class::Error]),
+            method in 0_u16..0x1000,
+            transaction_id: [u8; 12],
+            attributes in prop::collection::vec((0_u16..0x8028, prop::collection::vec(any::<u8>(), 0..40)), 0..8),
+            fingerprint: bool,
+        ) {
+            let attributes: Vec<_> = attributes
+                .iter()
+                .map(|(attribute_type, value)| Attribute { attribute_type: *attribute_type, value })
+                .collect();
+            let mut out = [0xee; 1000];
+            let len = emit(&mut out, class, method, &transaction_id, &attributes, fingerprint).expect("fits");
+            let message = StunMessage::parse(&out[..len]).expect("what is emitted is valid");
+            prop_assert_eq!(message.class(), class);
+            prop_assert_eq!(message.method(), method);
+            prop_assert_eq!(message.transaction_id(), &transaction_id);
+            prop_assert!(message.attributes().take(attributes.len()).eq(attributes.iter().copied()));
+            prop_assert_eq!(message.attributes().count(), attributes.len() + usize::from(fingerprint));
+            prop_assert_eq!(message.fingerprint_matches(), fingerprint.then_some(true));
+        }
+
+        #[test]
+        fn attributes_of_any_accepted_bytes_fill_the_message(body in prop::collection::vec(0_u8..12, 0..80)) {
+            let mut bytes = RFC5769_REQUEST[..20].to_vec();
+            bytes[3] = u8::try_from(body.len()).expect("below 80");
+            bytes.extend(&body);
+            if let Ok(message) = StunMessage::parse(&bytes) {
+                let len: usize = message.attributes().map(|a| 4 + a.value.len().next_multiple_of(4)).sum();
+                prop_assert_eq!(len, body.len());
+                prop_assert_eq!(message.fingerprint_matches(), None);
+            }
+        }
+    }
+}
