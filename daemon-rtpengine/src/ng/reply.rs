@@ -154,12 +154,11 @@ fn media(report: &MediaReport) -> Value<'static> {
 
 fn stream(report: &StreamReport) -> Value<'static> {
     let mut out = Value::dict();
-    out.push("local port", int(report.local.port()));
-    out.push(
-        "local address",
-        Value::string(report.local.ip().to_string()),
-    );
-    out.push("family", Value::str(family(report.local)));
+    if let Some(local) = report.local {
+        out.push("local port", int(local.port()));
+        out.push("local address", Value::string(local.ip().to_string()));
+        out.push("family", Value::str(family(local)));
+    }
     out.push("endpoint", endpoint(report.endpoint));
     out.push("advertised endpoint", endpoint(report.advertised_endpoint));
     out.push("last packet", int(report.last_packet.as_secs()));
@@ -259,7 +258,7 @@ mod tests {
     /// The expected text is what rtpengine 10.5.3.5 said about such a call.
     #[test]
     fn query_is_laid_out_like_rtpengines() {
-        let local = "127.0.0.1:25106".parse().unwrap();
+        let local = Some("127.0.0.1:25106".parse().unwrap());
         let endpoint = Some("127.0.0.1:4000".parse().unwrap());
         let created = Duration::new(1_795_231_472, 610_413_000);
         let stream = StreamReport {

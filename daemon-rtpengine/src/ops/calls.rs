@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use media_core::session::{CallEnded, CallReport, SessionObserver};
@@ -52,6 +53,10 @@ fn tags(report: &CallReport) -> String {
     keys.join(" ")
 }
 
+fn written(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "-".into(), |address| address.to_string())
+}
+
 /// `from-tag audio RTP 192.0.2.1:30000<>198.51.100.7:4000 received 50 sent 49: media flows …; …`
 fn streams(report: &CallReport) -> String {
     let mut out = String::new();
@@ -62,13 +67,8 @@ fn streams(report: &CallReport) -> String {
                     out.push_str("; ");
                 }
                 let name = stream.flags.first().copied().unwrap_or("stream");
-                let _ = write!(out, "{} {} {name} {}<>", tag.key, media.kind, stream.local);
-                match stream.endpoint {
-                    Some(endpoint) => {
-                        let _ = write!(out, "{endpoint}");
-                    }
-                    None => out.push('?'),
-                }
+                let (local, endpoint) = (written(stream.local), written(stream.endpoint));
+                let _ = write!(out, "{} {} {name} {local}<>{endpoint}", tag.key, media.kind);
                 let _ = write!(
                     out,
                     " received {} sent {} dropped {}: {}",
