@@ -4,21 +4,27 @@
 //! keeps, in order; both CRLF and LF line ends are read, CRLF is written.
 
 mod codec;
+mod direction;
 mod error;
 mod media;
 mod options;
+mod params;
 mod parse;
+mod protocol;
 mod rewrite;
 mod text;
 
 pub use codec::{Codec, OfferedCodecs};
+pub use direction::Direction;
 pub use error::{ParseError, RewriteError};
-pub use media::{Direction, MediaDescription, MediaParams, Protocol, RtcpAddress};
+pub use media::{MediaDescription, RtcpAddress};
 pub use options::{
     AttributeEdits, CodecOptions, Edits, IceOption, Replace, RtcpAttribute, RtcpMuxOptions,
     SdpOptions,
 };
+pub use params::MediaParams;
 pub use parse::{Connection, Origin, SessionDescription, parse};
+pub use protocol::Protocol;
 pub use rewrite::{LocalMedia, LocalRtcp, SentDescription, generated_mid, rewrite};
 
 #[cfg(test)]

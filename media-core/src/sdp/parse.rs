@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::direction::Direction;
 use super::error::ParseError;
-use super::media::{Direction, MediaDescription, Protocol};
+use super::media::MediaDescription;
+use super::protocol::Protocol;
 use super::text;
 
 /// A session description (RFC 8866), borrowed from its text. Every line is kept, in order.

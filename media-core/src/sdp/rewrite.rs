@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::codec::{self, Codec};
 use super::error::RewriteError;
-use super::media::{MediaDescription, Protocol};
+use super::media::MediaDescription;
 use super::options::{Edits, RtcpAttribute, SdpOptions};
 use super::parse::{LineKind, Origin, SessionDescription};
+use super::protocol::Protocol;
 use super::text;
 
 /// What we put into one media section.
