@@ -68,8 +68,10 @@ impl Core {
         self.drain(io);
     }
 
-    /// Messages and timers; `false` when the shard is to end.
-    pub(super) fn housekeep(&mut self, now: Instant, io: &mut impl Io) -> bool {
+    /// Messages; `false` when the shard is to end. Taken after a batch was received and before it is
+    /// handled: whoever got a reply from the control side and sends a packet because of it finds the
+    /// commands behind that reply applied.
+    pub(super) fn obey(&mut self, now: Instant, io: &mut impl Io) -> bool {
         let mut messages = std::mem::take(&mut self.messages);
         self.port.take(&mut messages);
         let mut go_on = true;
@@ -91,6 +93,11 @@ impl Core {
             }
         }
         self.messages = messages;
+        go_on
+    }
+
+    /// Timers, once the batch was handled.
+    pub(super) fn housekeep(&mut self, now: Instant, io: &mut impl Io) {
         if self.engine.poll_timeout().is_some_and(|at| at <= now) {
             self.engine.handle_timeout(now, &mut self.egress);
             self.drain(io);
@@ -99,7 +106,6 @@ impl Core {
             self.counters.cpu_ns.set(sys::thread_cpu_ns());
             self.next_cpu_sample = now + CPU_SAMPLE_INTERVAL;
         }
-        go_on
     }
 
     /// The kernel has let go of a socket.
