@@ -30,6 +30,9 @@ const ADDRESSES: [&str; 4] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"];
 /// Fewer requests would mean that case files went missing.
 const MIN_REQUESTS: usize = 170;
 
+/// Lines shown of one side of a difference; `DIFF_CASE` with `DIFF_RAW` shows the rest.
+const MAX_SHOWN: usize = 15;
+
 /// A difference and where it was seen.
 struct Finding<'a> {
     case: &'a str,
@@ -55,6 +58,7 @@ fn replies_are_those_of_rtpengine() {
 
     let mut findings = Vec::new();
     for case in &cases {
+        let _place = Place(&case.name);
         let expected = reference.run(case);
         if raw {
             print_raw(case, &expected);
@@ -90,6 +94,17 @@ fn replies_are_those_of_rtpengine() {
         "only {} requests",
         reference.requests
     );
+}
+
+/// Says where the test was when it panics, for instance because a daemon has crashed.
+struct Place<'a>(&'a str);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("this was in the case {:?}", self.0);
+        }
+    }
 }
 
 fn compare<'a>(case: &'a Case, expected: &[Outcome], ours: &[Outcome]) -> Vec<Finding<'a>> {
@@ -135,11 +150,13 @@ fn report(unwanted: &[&Finding<'_>], stale: &[&Accepted]) -> String {
         }
         case = finding.case;
         step = &finding.step;
-        for line in &finding.hunk.reference {
-            let _ = writeln!(text, "- {}", line.trim());
-        }
-        for line in &finding.hunk.ours {
-            let _ = writeln!(text, "+ {}", line.trim());
+        for (sign, lines) in [("-", &finding.hunk.reference), ("+", &finding.hunk.ours)] {
+            for line in lines.iter().take(MAX_SHOWN) {
+                let _ = writeln!(text, "{sign} {}", line.trim());
+            }
+            if lines.len() > MAX_SHOWN {
+                let _ = writeln!(text, "{sign} … and {} more", lines.len() - MAX_SHOWN);
+            }
         }
     }
     let mut cases: Vec<&str> = unwanted.iter().map(|f| f.case).collect();

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use kamailio::{Caller, Calls, Network, Parties, listed};
 use support::daemon::Daemon;
 use support::process::Guard;
-use support::wait_for;
+use support::{PATIENCE, wait_for};
 
 /// Sends `rounds` × 5 packets both ways through each call, and sees every one of them arrive once.
 fn exchange_media(parties: &mut [Parties], daemon: &Daemon, rounds: u16) {
@@ -28,7 +28,7 @@ fn exchange_media(parties: &mut [Parties], daemon: &Daemon, rounds: u16) {
         }
         for (call, (caller_to, callee_to)) in parties.iter().zip(&ports) {
             for (receiver, relay) in [(&call.callee, callee_to), (&call.caller, caller_to)] {
-                let got = receiver.receive(usize::from(BURST));
+                let got = receiver.receive(usize::from(BURST), PATIENCE);
                 assert_eq!(
                     got.len(),
                     usize::from(BURST),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use daemon_rtpengine::ng::{bencode, value::Value};
 
@@ -13,7 +14,12 @@ use crate::support::daemon::Daemon;
 use crate::support::ng::{NgClient, int_at, into_owned};
 use crate::support::rtp::Endpoint;
 use crate::support::sdp::Sdp;
-use crate::support::{PATIENCE, wait_for};
+
+/// How long a step may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same once a step of the dialogue took too long: a daemon that fails much is not waited for
+/// all day.
+const NO_PATIENCE: Duration = Duration::from_millis(50);
 
 /// What came of one step.
 #[derive(Debug)]
@@ -57,6 +63,7 @@ impl<'d> Runner<'d> {
             cookies: HashMap::new(),
             call_ids: Vec::new(),
             requests: 0,
+            patience: PATIENCE,
         };
         let outcomes = case.steps.iter().map(|step| dialogue.step(step)).collect();
         dialogue.clean_up();
@@ -76,6 +83,7 @@ struct Dialogue<'c> {
     cookies: HashMap<String, String>,
     call_ids: Vec<Vec<u8>>,
     requests: usize,
+    patience: Duration,
 }
 
 impl Dialogue<'_> {
@@ -105,7 +113,10 @@ impl Dialogue<'_> {
                 None => vec![format!("no address for {}", to.reply)],
             },
             Action::Receive { socket, count } => {
-                let got = self.endpoint(socket).receive(*count);
+                let got = self.endpoint(socket).receive(*count, self.patience);
+                if got.len() < *count {
+                    self.patience = NO_PATIENCE;
+                }
                 self.received(&got)
             }
             Action::Pending { socket } => {
@@ -150,15 +161,18 @@ impl Dialogue<'_> {
         let mut query = Value::dict();
         query.push("command", Value::str("query"));
         query.push("call-id", Value::string(self.call_id.clone()));
-        let query = into_owned(query);
-        wait_for(
-            &format!("{packets} RTP packets in {}", self.call_id),
-            || {
-                let reply = self.client.request(&query);
-                (int_at(&reply, &["totals", "RTP", "packets"])? >= packets).then_some(())
-            },
-        );
-        Vec::new()
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let reply = self.client.request(&query);
+            let counted = int_at(&reply, &["totals", "RTP", "packets"]);
+            if counted.is_some_and(|counted| counted >= packets) {
+                return Vec::new();
+            }
+            if Instant::now() > deadline {
+                self.patience = NO_PATIENCE;
+                return vec![format!("counted packets: {counted:?}, not {packets}")];
+            }
+        }
     }
 
     fn raw(&mut self, datagram: &[u8], raw: &mut String) -> Vec<String> {
@@ -194,7 +208,10 @@ impl Dialogue<'_> {
         }
         self.fill_in(&mut document);
         if let Some(sdp) = &request.sdp {
-            document.push("sdp", Value::string(self.sdp(sdp)));
+            let Some(text) = self.sdp(sdp) else {
+                return vec![format!("there is no reply {} with an SDP", sdp.template)];
+            };
+            document.push("sdp", Value::string(text));
         }
         if let Some(call_id) = document.get("call-id").and_then(Value::as_bytes) {
             self.call_ids.push(call_id.to_vec());
@@ -212,7 +229,9 @@ impl Dialogue<'_> {
         } else {
             bencode::encode(&document, &mut bytes);
         }
-        let Some(reply) = self.client.exchange(&cookie, &bytes, PATIENCE) else {
+        let patience = self.patience.max(Duration::from_millis(500));
+        let Some(reply) = self.client.exchange(&cookie, &bytes, patience) else {
+            self.patience = NO_PATIENCE;
             return vec!["no reply in time".to_owned()];
         };
         *raw = String::from_utf8_lossy(&reply).into_owned();
@@ -254,9 +273,12 @@ impl Dialogue<'_> {
         })
     }
 
-    fn sdp(&self, source: &SdpSource) -> String {
+    /// `None`: the SDP is that of an earlier reply, and that had none.
+    fn sdp(&self, source: &SdpSource) -> Option<String> {
         let mut sdp = match self.replies.get(&source.template) {
             Some(reply) => Sdp::of_text(reply),
+            // Replies are named in capitals, templates are not.
+            None if source.template.starts_with(char::is_uppercase) => return None,
             None => {
                 let values: Vec<_> = source
                     .values
@@ -274,7 +296,7 @@ impl Dialogue<'_> {
                 Edit::LfOnly => sdp.lf_only(),
             }
         }
-        sdp.text()
+        Some(sdp.text())
     }
 
     /// Where the named reply wants media for one of its sections.

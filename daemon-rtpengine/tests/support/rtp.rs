@@ -3,8 +3,6 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::PATIENCE;
-
 /// Bytes of a packet of 20 ms G.711: header and 160 samples.
 pub(crate) const PACKET_LEN: usize = 172;
 
@@ -67,9 +65,9 @@ impl Endpoint {
     pub(crate) fn send(&self, to: SocketAddr, bytes: &[u8]) {
         self.socket.send_to(bytes, to).expect("loopback takes it");
     }
-    /// Waits for `count` datagrams; fewer only after [`PATIENCE`].
-    pub(crate) fn receive(&self, count: usize) -> Vec<(SocketAddr, Vec<u8>)> {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits for `count` datagrams; fewer only after `patience`.
+    pub(crate) fn receive(&self, count: usize, patience: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
+        let deadline = Instant::now() + patience;
         let mut got = Vec::new();
         while got.len() < count {
             let left = deadline.saturating_duration_since(Instant::now());
