@@ -12,6 +12,7 @@ mod params;
 mod parse;
 mod protocol;
 mod rewrite;
+mod sent;
 mod text;
 
 pub use codec::{Codec, OfferedCodecs};
@@ -25,7 +26,8 @@ pub use options::{
 pub use params::MediaParams;
 pub use parse::{Connection, Origin, SessionDescription, parse};
 pub use protocol::Protocol;
-pub use rewrite::{LocalMedia, LocalRtcp, SentDescription, generated_mid, rewrite};
+pub use rewrite::{LocalMedia, LocalRtcp, generated_mid, rewrite};
+pub use sent::SentDescription;
 
 #[cfg(test)]
 mod tests;

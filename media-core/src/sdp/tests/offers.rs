@@ -358,3 +358,18 @@ fn attribute_edits_work_on_copied_and_on_written_lines() {
         )
     );
 }
+
+#[test]
+fn keys_pass_between_secure_sides_only() {
+    let key =
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\n";
+    let input = format!("{SESSION}{CONNECTION}m=audio 4000 RTP/SAVP 0\n{key}a=x\na=ptime:20\n");
+    let mut ours = Rewriter::new(SdpOptions::default());
+    let secure = ours.offer(&input).replace("\r\n", "\n");
+    assert!(
+        secure.ends_with(&format!("a=rtcp:20001\n{key}a=ptime:20\n")),
+        "{secure}"
+    );
+    ours.protocol = Some(Protocol::RtpAvp);
+    assert!(!ours.offer(&input).contains("crypto"));
+}
