@@ -73,7 +73,7 @@ fn webrtc_offer_towards_plain_rtp_loses_ice_dtls_mux_and_bundle() {
 #[test]
 fn codec_lines_follow_the_order_of_the_payload_types() {
     let out = offer_media(
-        "m=audio 4000 RTP/AVP 8 35 97 98 0\na=rtpmap:97 opus/48000/2\na=rtpmap:98 pcma/8000/1\n\
+        "m=audio 4000 RTP/AVP 8 35 97 98 8 0\na=rtpmap:97 opus/48000/2\na=rtpmap:98 pcma/8000/1\n\
          a=fmtp:97 one=1\na=fmtp:97 two=2\na=rtcp-fb:97 a\na=rtcp-fb:97 b\n\
          a=rtpmap:120 nope/8000\na=fmtp:120 x\na=rtpmap:100 foo\na=rtpmap:99  G729/8000\n",
         SdpOptions::default(),
