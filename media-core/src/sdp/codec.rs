@@ -147,11 +147,21 @@ pub(super) fn is_understood(line: &Line<'_>) -> bool {
 }
 
 /// The codecs of a section. Later lines for the same payload type win, but feedback accumulates.
+/// A payload type listed twice counts once: or else a short text could ask for a very long one.
 pub(super) fn collect(
     payload_types: impl Iterator<Item = PayloadType>,
     lines: &[Line<'_>],
 ) -> Vec<Codec> {
-    let mut codecs: Vec<Codec> = payload_types.map(Codec::new).collect();
+    let mut listed = 0u128;
+    let mut codecs: Vec<Codec> = payload_types
+        .filter(|payload_type| {
+            let bit = 1 << payload_type.get();
+            let first = listed & bit == 0;
+            listed |= bit;
+            first
+        })
+        .map(Codec::new)
+        .collect();
     for line in lines.iter().filter(|line| is_codec_line(line)) {
         let Some(about) = CodecLine::parse(line) else {
             continue;
@@ -163,10 +173,8 @@ pub(super) fn collect(
             },
             _ => None,
         };
-        for codec in codecs
-            .iter_mut()
-            .filter(|codec| u32::from(codec.payload_type.get()) == about.number)
-        {
+        let of_line = |codec: &&mut Codec| u32::from(codec.payload_type.get()) == about.number;
+        if let Some(codec) = codecs.iter_mut().find(of_line) {
             match (line.kind, encoding) {
                 (LineKind::Rtpmap, Some((name, clock, channels))) => {
                     codec.name = name.into();

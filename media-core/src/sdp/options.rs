@@ -55,6 +55,13 @@ pub struct Replace {
     pub zero_address: bool,
 }
 
+impl Replace {
+    /// Is the version in `o=` ours to count?
+    pub(super) const fn counts_version(self) -> bool {
+        self.sdp_version || self.force_increment_sdp_version || self.origin_full
+    }
+}
+
 /// `codec` lists, each entry as written: `name[/clock[/channels[/bitrate[/ptime[/fmtp[/opts]]]]]]`,
 /// `all` or `full`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! From a parsed description, and what we put in its place, to the text for the other side.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,8 +7,9 @@ use super::codec::{self, Codec};
 use super::error::RewriteError;
 use super::media::MediaDescription;
 use super::options::{Edits, RtcpAttribute, SdpOptions};
-use super::parse::{LineKind, Origin, SessionDescription};
+use super::parse::{Line, LineKind, Origin, SessionDescription};
 use super::protocol::Protocol;
+use super::sent::SentDescription;
 use super::text;
 
 /// What we put into one media section.
@@ -48,17 +48,6 @@ pub fn generated_mid(index: usize) -> Box<[u8]> {
     (index + 1).to_string().into_bytes().into()
 }
 
-/// What one party's descriptions have looked like so far: the parts of `o=` and `s=` that `replace`
-/// keeps the same, and the version it counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SentDescription {
-    username: Option<Box<[u8]>>,
-    session_name: Option<Box<[u8]>>,
-    version: Option<u64>,
-    /// Of the last text whose version we counted.
-    digest: Option<u64>,
-}
-
 /// Writes the description for the other side.
 ///
 /// `media` has one entry for each section of `description`, in order. `loop_id` is our instance's
@@ -95,16 +84,11 @@ pub fn rewrite(
         }
     }
     let mut out = writer.out;
-    if let Some(at) = version_at.filter(|_| counts_version(options)) {
-        count_version(&mut out, at, options, sent);
+    if let Some(at) = version_at.filter(|_| options.replace.counts_version()) {
+        let version = sent.count_version(&out, options.replace.force_increment_sdp_version);
+        out.splice(at..at, version.to_string().into_bytes());
     }
     Ok(out)
-}
-
-/// Is the version in `o=` ours to count?
-fn counts_version(options: &SdpOptions) -> bool {
-    let replace = options.replace;
-    replace.sdp_version || replace.force_increment_sdp_version || replace.origin_full
 }
 
 fn removed(options: &SdpOptions, section: &MediaDescription<'_>) -> bool {
@@ -112,23 +96,6 @@ fn removed(options: &SdpOptions, section: &MediaDescription<'_>) -> bool {
         .media_remove
         .iter()
         .any(|kind| kind.as_bytes().eq_ignore_ascii_case(section.media_type()))
-}
-
-/// Inserts the version that we count at `at`, where the writer left it out.
-fn count_version(out: &mut Vec<u8>, at: usize, options: &SdpOptions, sent: &mut SentDescription) {
-    let mut hasher = DefaultHasher::new();
-    out.hash(&mut hasher);
-    let digest = hasher.finish();
-    let first = sent.version.unwrap_or(digest >> 1);
-    let same = sent.digest.is_none_or(|last| last == digest);
-    let version = if same && !options.replace.force_increment_sdp_version {
-        first
-    } else {
-        first.wrapping_add(1)
-    };
-    sent.version = Some(version);
-    sent.digest = Some(digest);
-    out.splice(at..at, version.to_string().into_bytes());
 }
 
 struct Writer<'o> {
@@ -205,7 +172,7 @@ impl Writer<'_> {
                     }
                 }
                 LineKind::SessionName => {
-                    let name = sent.session_name.get_or_insert_with(|| line.text.into());
+                    let name = sent.first_session_name(line.text);
                     if self.options.replace.session_name {
                         self.out.extend_from_slice(name);
                         self.put(b"\r\n");
@@ -234,7 +201,7 @@ impl Writer<'_> {
         sent: &mut SentDescription,
     ) -> usize {
         let replace = self.options.replace;
-        let username = sent.username.get_or_insert_with(|| origin.username.into());
+        let username = sent.first_username(origin);
         self.out.extend_from_slice(b"o=");
         if replace.username || replace.origin_full {
             self.out.extend_from_slice(username);
@@ -245,11 +212,7 @@ impl Writer<'_> {
         self.put(origin.session_id);
         self.put(b" ");
         let version_at = self.out.len();
-        if sent.version.is_none() {
-            let version = std::str::from_utf8(origin.version).ok();
-            sent.version = version.and_then(|v| v.parse().ok()).filter(|&v| v != 0);
-        }
-        if !counts_version(self.options) {
+        if !replace.counts_version() {
             self.put(origin.version);
         }
         self.put(b" ");
@@ -313,7 +276,7 @@ impl Writer<'_> {
         let rejected = local.port == 0;
         let rtp = local.protocol.carries_rtp();
         let show_codecs = rtp && !local.codecs.is_empty();
-        let mut end_of_candidates = false;
+        let (mut end_of_candidates, mut crypto) = (false, false);
         self.media_line(media, local);
         for line in description.lines_of(media) {
             match line.kind {
@@ -327,11 +290,11 @@ impl Writer<'_> {
                     if show_codecs && codec::is_understood(line) => {}
                 LineKind::Ptime if media.ptime_ms().is_some() => {}
                 LineKind::EndOfCandidates => end_of_candidates = true,
+                LineKind::Crypto => crypto = local.protocol.is_secure(),
                 LineKind::Rtcp
                 | LineKind::RtcpMux
                 | LineKind::Mid
                 | LineKind::Ice
-                | LineKind::Crypto
                 | LineKind::Dtls => {}
                 LineKind::Other => self.line(line.text),
                 _ => self.attribute(line.text, edits),
@@ -347,6 +310,9 @@ impl Writer<'_> {
             }
             if rtp {
                 self.rtcp(local, edits);
+            }
+            if crypto {
+                self.crypto(description.lines_of(media), edits);
             }
             if let Some(ptime) = local.ptime_ms.filter(|_| rtp) {
                 self.attribute_fmt(format_args!("a=ptime:{ptime}"), edits);
@@ -411,6 +377,13 @@ impl Writer<'_> {
                 self.line(value);
                 self.edit_written(start, edits);
             }
+        }
+    }
+
+    /// Keys pass from one secure side to the other as they are: packets then need no work.
+    fn crypto(&mut self, lines: &[Line<'_>], edits: Option<&Edits>) {
+        for line in lines.iter().filter(|line| line.kind == LineKind::Crypto) {
+            self.attribute(line.text, edits);
         }
     }
 

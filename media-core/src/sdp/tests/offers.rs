@@ -73,7 +73,7 @@ fn webrtc_offer_towards_plain_rtp_loses_ice_dtls_mux_and_bundle() {
 #[test]
 fn codec_lines_follow_the_order_of_the_payload_types() {
     let out = offer_media(
-        "m=audio 4000 RTP/AVP 8 35 97 98 0\na=rtpmap:97 opus/48000/2\na=rtpmap:98 pcma/8000/1\n\
+        "m=audio 4000 RTP/AVP 8 35 97 98 8 0\na=rtpmap:97 opus/48000/2\na=rtpmap:98 pcma/8000/1\n\
          a=fmtp:97 one=1\na=fmtp:97 two=2\na=rtcp-fb:97 a\na=rtcp-fb:97 b\n\
          a=rtpmap:120 nope/8000\na=fmtp:120 x\na=rtpmap:100 foo\na=rtpmap:99  G729/8000\n",
         SdpOptions::default(),
@@ -357,4 +357,19 @@ fn attribute_edits_work_on_copied_and_on_written_lines() {
              a=rtpmap:0 PCMU/8000\na=sendonly\na=last\n"
         )
     );
+}
+
+#[test]
+fn keys_pass_between_secure_sides_only() {
+    let key =
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\n";
+    let input = format!("{SESSION}{CONNECTION}m=audio 4000 RTP/SAVP 0\n{key}a=x\na=ptime:20\n");
+    let mut ours = Rewriter::new(SdpOptions::default());
+    let secure = ours.offer(&input).replace("\r\n", "\n");
+    assert!(
+        secure.ends_with(&format!("a=rtcp:20001\n{key}a=ptime:20\n")),
+        "{secure}"
+    );
+    ours.protocol = Some(Protocol::RtpAvp);
+    assert!(!ours.offer(&input).contains("crypto"));
 }

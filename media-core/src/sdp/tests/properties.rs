@@ -99,6 +99,17 @@ proptest! {
 }
 
 #[test]
+fn repetition_does_not_multiply() {
+    let session = "v=0\no=- 1 2 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\n";
+    let formats = " 0".repeat(16_000);
+    let feedback = "a=rtcp-fb:0 x\n".repeat(2_200);
+    let hostile = format!("{session}m=audio 4000 RTP/AVP{formats}\n{feedback}");
+    assert!(hostile.len() > 60_000);
+    let out = Rewriter::new(SdpOptions::default()).offer(&hostile);
+    assert!(out.len() < hostile.len());
+}
+
+#[test]
 fn the_largest_descriptions_are_rewritten() {
     let session = "v=0\no=- 1 2 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\n";
     let many = format!(
