@@ -55,8 +55,6 @@ impl Snapshot<'_> {
 
     fn tag(&self, call: &Call, at: usize) -> TagReport {
         let party = &call.parties[at];
-        let untagged = |party: &&Participant| party.tag.is_empty();
-        let number = call.parties[..=at].iter().filter(untagged).count();
         let tie = |other: usize| SubscriptionReport {
             tag: call.parties[other].tag.to_string(),
             kind: "offer/answer",
@@ -64,7 +62,8 @@ impl Snapshot<'_> {
         let blocked = call.blocked || party.blocked;
         TagReport {
             key: if party.tag.is_empty() {
-                format!("<untagged {number}>")
+                // The party's number within the call, as rtpengine has it.
+                format!("<untagged {at}>")
             } else {
                 party.tag.to_string()
             },
