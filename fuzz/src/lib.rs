@@ -4,10 +4,12 @@
 //! put seeds (small files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>`
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
+mod ng;
 mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
+pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
 pub use wire::{demux, rtcp, rtp, stun};
 
 /// A target: judges one input, panics when a promise is broken.
@@ -21,7 +23,9 @@ macro_rules! targets {
     };
 }
 
-targets!(bencode, demux, rtcp, rtp, stun);
+targets!(
+    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, stun
+);
 
 /// The target of that name.
 #[must_use]
