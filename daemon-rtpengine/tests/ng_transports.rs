@@ -299,3 +299,26 @@ fn drained_daemon_is_alive_but_not_ready() {
     daemon.sessions().set_max_sessions(None);
     assert_eq!(http(&daemon, "GET /ready", "").0, 200);
 }
+
+#[test]
+fn idle_daemon_sleeps() {
+    let daemon = daemon((25050, 25099));
+    let controller = udp(&daemon);
+    let wakeups = || -> u64 {
+        let (_, _, metrics) = http(&daemon, "GET /metrics", "");
+        let lines = metrics
+            .lines()
+            .filter(|l| l.starts_with("voxplane_shard_wakeups_total{"));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    };
+    let before = wakeups();
+    // Nothing comes, so this is three hundred milliseconds of rest.
+    assert_eq!(
+        controller.receive(std::time::Duration::from_millis(300)),
+        None
+    );
+    let woken = wakeups() - before;
+    assert!(woken < 30, "{woken} wake-ups although nothing happened");
+}

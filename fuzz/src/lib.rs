@@ -4,11 +4,13 @@
 //! put seeds (small files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>`
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
+mod ng;
 mod sdp;
 mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
+pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
 pub use sdp::sdp;
 pub use wire::{demux, rtcp, rtp, stun};
 
@@ -23,7 +25,9 @@ macro_rules! targets {
     };
 }
 
-targets!(bencode, demux, rtcp, rtp, sdp, stun);
+targets!(
+    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, stun
+);
 
 /// The target of that name.
 #[must_use]
