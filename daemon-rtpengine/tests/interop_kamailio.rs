@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use kamailio::{Caller, Calls, Network, Parties, listed};
+use kamailio::{Caller, Calls, Network, Parties, STREAMED_PACKETS, listed};
 use support::daemon::Daemon;
 use support::process::Guard;
 use support::{PATIENCE, wait_for};
@@ -86,6 +86,27 @@ fn fifty_simultaneous_calls_lose_nothing() {
         calls.parties.iter().map(|c| c.call_id.clone()).collect()
     );
     exchange_media(&mut calls.parties, daemon, 20);
+    calls.go_on();
+    calls.await_success(&network);
+    await_end_of(callee);
+    await_no_calls(&network.daemons[0]);
+}
+
+#[test]
+fn what_sipp_streams_comes_back_from_its_echo() {
+    let mut network = Network::start("stream", &[&[]]);
+    let callee = network.echoing_callee(5);
+    let mut calls = network.call("bob", 5, Caller::Streams);
+    calls.await_sign("up", &network);
+    let daemon = &network.daemons[0];
+    // Each packet is counted twice: from the caller, and as its echo from the callee. One that was
+    // lost on the way to the callee would not come back.
+    let all = vec![STREAMED_PACKETS; 2];
+    for call in &calls.parties {
+        wait_for(&format!("all packets of {}", call.call_id), || {
+            (call.streamed(daemon) == (all.clone(), Some(0))).then_some(())
+        });
+    }
     calls.go_on();
     calls.await_success(&network);
     await_end_of(callee);

@@ -14,6 +14,7 @@
 //! list !call-id                                   without a call-id
 //! ping cookie=x                                   with that cookie
 //! raw "$K d7:command"                             a datagram as it is; $K is a fresh cookie
+//! ignored "no cookie"                             the same where no reply is expected
 //! send A 5 -> O.0                                 RTP to the first section of the reply O
 //! send A 1 -> O.0.rtcp                            RTCP
 //! receive B 5                                     waits for 5 packets
@@ -49,7 +50,10 @@ pub(crate) struct Step {
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Request(Request),
-    Raw(Vec<u8>),
+    Raw {
+        datagram: Vec<u8>,
+        ignored: bool,
+    },
     Socket {
         name: String,
         ip: IpAddr,
@@ -224,10 +228,13 @@ fn action(line: &str) -> Action {
             socket: words[1].to_owned(),
         },
         "settle" => Action::Settle { packets: number(1) },
-        "raw" => {
+        "raw" | "ignored" => {
             cursor.at_end();
             match cursor.value() {
-                Value::Bytes(bytes) => Action::Raw(bytes.into_owned()),
+                Value::Bytes(bytes) => Action::Raw {
+                    datagram: bytes.into_owned(),
+                    ignored: verb == "ignored",
+                },
                 other => panic!("raw takes a string, not {other:?}"),
             }
         }

@@ -91,7 +91,7 @@ impl Dialogue<'_> {
         let mut raw = String::new();
         let lines = match &step.action {
             Action::Request(request) => self.request(request, &mut raw),
-            Action::Raw(datagram) => self.raw(datagram, &mut raw),
+            Action::Raw { datagram, ignored } => self.raw(datagram, *ignored, &mut raw),
             Action::Socket { name, ip } => {
                 // 0x1… keeps the decimal SSRC in `query` one digit count for all.
                 let ssrc = 0x1000_0000 + u32::try_from(self.endpoints.len()).unwrap_or(0);
@@ -175,7 +175,7 @@ impl Dialogue<'_> {
         }
     }
 
-    fn raw(&mut self, datagram: &[u8], raw: &mut String) -> Vec<String> {
+    fn raw(&mut self, datagram: &[u8], ignored: bool, raw: &mut String) -> Vec<String> {
         self.requests += 1;
         let cookie = self.client.cookie();
         let mut bytes = Vec::new();
@@ -189,7 +189,9 @@ impl Dialogue<'_> {
                 _ => bytes.extend(part),
             }
         }
-        let reply = self.client.send_raw(&bytes);
+        // That nothing comes can only be seen by waiting a little.
+        let patience = if ignored { NO_PATIENCE } else { self.patience };
+        let reply = self.client.send_raw(&bytes, patience);
         *raw = format!("{:?}", reply.as_deref().map(String::from_utf8_lossy));
         match reply {
             None => vec!["no reply".to_owned()],

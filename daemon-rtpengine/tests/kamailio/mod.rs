@@ -36,7 +36,12 @@ pub(crate) enum Caller {
     Holds,
     /// Cancels on a sign of the test.
     Cancels,
+    /// Plays a file of [`STREAMED_PACKETS`] packets from sipp's own sockets, to a callee that echoes.
+    Streams,
 }
+
+/// Length of what [`Caller::Streams`] plays: 2 seconds of 20 ms each.
+pub(crate) const STREAMED_PACKETS: i64 = 100;
 
 /// A group of calls made by one sipp.
 pub(crate) struct Calls {
@@ -58,6 +63,8 @@ const PROXY_PORT: u16 = 0;
 const CALLEE_PORT: u16 = 1;
 const SECOND_CALLEE_PORT: u16 = 2;
 const FIRST_CALLER_PORT: u16 = 3;
+/// sipp echoes RTP here and two ports above.
+const ECHO_PORT: u16 = 20;
 
 impl Network {
     /// Starts one daemon per item of `daemons`, with these additional arguments, and the proxy.
@@ -89,20 +96,33 @@ impl Network {
 
     /// Starts a callee that takes `count` calls.
     pub(crate) fn callee(&self, count: usize) -> Guard {
-        self.sipp("callee", "uas.xml", CALLEE_PORT, count)
+        self.sipp("callee", "uas.xml", CALLEE_PORT, count, &[])
+    }
+    /// Starts a callee that takes `count` calls and echoes their RTP.
+    pub(crate) fn echoing_callee(&self, count: usize) -> Guard {
+        let port = self.port(ECHO_PORT).to_string();
+        let echo = ["-rtp_echo", "-mp", port.as_str()];
+        self.sipp("echo", "uas.xml", CALLEE_PORT, count, &echo)
     }
     /// Starts a callee that rings `count` times and is cancelled.
     pub(crate) fn ringing_callee(&self, count: usize) -> Guard {
-        self.sipp("ringing", "uas_cancelled.xml", CALLEE_PORT, count)
+        self.sipp("ringing", "uas_cancelled.xml", CALLEE_PORT, count, &[])
     }
     /// The same beside another callee, as the second branch of a fork.
     pub(crate) fn second_ringing_callee(&self, count: usize) -> Guard {
-        self.sipp("second", "uas_cancelled.xml", SECOND_CALLEE_PORT, count)
+        self.sipp(
+            "second",
+            "uas_cancelled.xml",
+            SECOND_CALLEE_PORT,
+            count,
+            &[],
+        )
     }
 
-    fn sipp(&self, name: &str, scenario: &str, port: u16, count: usize) -> Guard {
+    fn sipp(&self, name: &str, scenario: &str, port: u16, count: usize, extra: &[&str]) -> Guard {
         let path = test_file("kamailio").join(scenario);
-        let command = sipp(&path, self.port(port), count);
+        let mut command = sipp(&path, self.port(port), count);
+        command.args(extra);
         let guard = Guard::start(
             command,
             "sip-tester",
@@ -132,14 +152,19 @@ impl Network {
                 caller: Endpoint::bind(loopback, 0xa000_0000),
                 callee: Endpoint::bind(loopback, 0xb000_0000),
             };
-            let (a, b) = (party.caller.port(), party.callee.port());
+            let a = party.caller.port();
+            let b = match caller {
+                Caller::Streams => self.port(ECHO_PORT),
+                _ => party.callee.port(),
+            };
             writeln!(fields, "{user};{a};{b}").expect("a string can be written");
             parties.push(party);
         }
         let csv = self.dir.join(&format!("{name}.csv"));
         std::fs::write(&csv, fields).expect("the injection file can be written");
         let scenario = self.dir.join(&format!("{name}.xml"));
-        std::fs::write(&scenario, caller.scenario()).expect("the scenario can be written");
+        let text = caller.scenario(&self.dir);
+        std::fs::write(&scenario, text).expect("the scenario can be written");
         let log = self.dir.join(&format!("{name}.signs"));
         let sip_port = self.port(FIRST_CALLER_PORT + run);
         let mut command = sipp(&scenario, sip_port, count);
@@ -173,7 +198,7 @@ impl Network {
 }
 
 impl Caller {
-    fn scenario(self) -> String {
+    fn scenario(self, dir: &TempDir) -> String {
         let text = |name: &str| {
             let path = test_file("kamailio").join(name);
             std::fs::read_to_string(path).expect("the scenario is there")
@@ -185,6 +210,19 @@ impl Caller {
         };
         let (retransmission, reinvites) = match self {
             Self::Cancels => return text("uac_cancel.xml"),
+            Self::Streams => {
+                let file = dir.join("media.raw");
+                let samples = usize::try_from(STREAMED_PACKETS).unwrap_or(0) * 160;
+                std::fs::write(&file, vec![0xd5; samples]).expect("the media can be written");
+                let play = format!("rtp_stream=\"{},1,0\"", file.display());
+                return text("uac.xml")
+                    .replace("[field1]", "[rtpstream_audio_port]")
+                    .replace("{retransmission}", "")
+                    .replace(
+                        "{reinvites}",
+                        &text("uac_stream.xml").replace("{play}", &play),
+                    );
+            }
             Self::Plain => (String::new(), String::new()),
             Self::Retransmits => (text("uac_retransmission.xml"), String::new()),
             Self::Holds => (
@@ -255,6 +293,15 @@ impl Parties {
         (port(&self.caller), port(&self.callee))
     }
 
+    /// RTP packets that the daemon has had from each party, and its errors.
+    pub(crate) fn streamed(&self, daemon: &Daemon) -> (Vec<i64>, Option<i64>) {
+        let call = self.query(daemon);
+        let packets = rtp_streams(&call)
+            .filter_map(|stream| int_at(stream, &["stats", "packets"]))
+            .collect();
+        (packets, int_at(&call, &["totals", "RTP", "errors"]))
+    }
+
     /// Packets that the daemon has had from caller and callee.
     pub(crate) fn packets(&self, daemon: &Daemon) -> (i64, i64) {
         let call = self.query(daemon);
@@ -289,14 +336,19 @@ pub(crate) fn listed(daemon: &Daemon) -> Vec<String> {
 
 /// The RTP stream whose endpoint has this port.
 fn stream_of<'v>(call: &'v Value<'static>, port: u16) -> Option<&'v Value<'static>> {
-    let Some(Value::Dict(tags)) = call.get("tags") else {
-        return None;
+    rtp_streams(call).find(|stream| int_at(stream, &["endpoint", "port"]) == Some(port.into()))
+}
+
+/// The first stream of each media section of each party.
+fn rtp_streams<'v>(call: &'v Value<'static>) -> impl Iterator<Item = &'v Value<'static>> {
+    let tags = match call.get("tags") {
+        Some(Value::Dict(tags)) => tags.as_slice(),
+        _ => &[],
     };
     tags.iter()
         .filter_map(|(_, tag)| tag.get("medias")?.as_list())
         .flatten()
         .filter_map(|media| media.get("streams")?.as_list()?.first())
-        .find(|stream| int_at(stream, &["endpoint", "port"]) == Some(port.into()))
 }
 
 fn sipp(scenario: &Path, sip_port: u16, count: usize) -> Command {

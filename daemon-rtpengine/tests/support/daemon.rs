@@ -75,11 +75,11 @@ impl Daemon {
             .arg(format!("--port-min={}", ports.first() + 2))
             .arg(format!("--port-max={}", ports.last()))
             .args(extra);
-        let guard = Guard::start(
-            command,
-            "rtpengine-daemon",
-            &dir.join(&format!("{name}.log")),
-        );
+        let package = match program {
+            Program::Rtpengine => "rtpengine-daemon",
+            Program::Ours(_) => "voxplane",
+        };
+        let guard = Guard::start(command, package, &dir.join(&format!("{name}.log")));
         let mut daemon = Self {
             guard,
             control,

@@ -94,45 +94,12 @@ impl NgClient {
         None
     }
 
-    /// Sends `datagram` as it is and returns the reply, if there is one before that to a ping that
-    /// is sent behind it.
-    pub(crate) fn send_raw(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
+    /// Sends `datagram` as it is and returns whatever comes back within `patience`.
+    pub(crate) fn send_raw(&self, datagram: &[u8], patience: Duration) -> Option<Vec<u8>> {
+        // A repeated request may have left a second reply behind.
+        while self.receive(Duration::from_millis(1)).is_some() {}
         self.socket.send(datagram).expect("the daemon is up");
-        let cookie = self.cookie();
-        let ping = format!("{cookie} d7:command4:pinge");
-        self.socket.send(ping.as_bytes()).expect("the daemon is up");
-        let deadline = Instant::now() + PATIENCE;
-        let mut found = None;
-        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            let Some(reply) = self.receive(left) else {
-                continue;
-            };
-            if strip_cookie(&reply, &cookie).is_none() {
-                found = Some(reply);
-            } else if found.is_some() {
-                return found;
-            } else {
-                // Threads of the daemon may overtake each other: one more round trip.
-                let cookie = self.cookie();
-                self.exchange_keeping_others(&cookie, &mut found);
-                return found;
-            }
-        }
-        panic!("the daemon does not answer any more");
-    }
-
-    fn exchange_keeping_others(&mut self, cookie: &str, others: &mut Option<Vec<u8>>) {
-        let ping = format!("{cookie} d7:command4:pinge");
-        self.socket.send(ping.as_bytes()).expect("the daemon is up");
-        let deadline = Instant::now() + PATIENCE;
-        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            match self.receive(left) {
-                Some(reply) if strip_cookie(&reply, cookie).is_some() => return,
-                Some(reply) => *others = Some(reply),
-                None => {}
-            }
-        }
-        panic!("the daemon does not answer any more");
+        self.receive(patience)
     }
 
     fn receive(&self, patience: Duration) -> Option<Vec<u8>> {
