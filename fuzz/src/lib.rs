@@ -5,11 +5,13 @@
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
 mod ng;
+mod sdp;
 mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
+pub use sdp::sdp;
 pub use wire::{demux, rtcp, rtp, stun};
 
 /// A target: judges one input, panics when a promise is broken.
@@ -24,7 +26,7 @@ macro_rules! targets {
 }
 
 targets!(
-    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, stun
+    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, stun
 );
 
 /// The target of that name.

@@ -115,31 +115,27 @@ const fn static_codec(payload_type: u8) -> (&'static str, u32) {
 
 /// What an `a=rtpmap`, `a=fmtp` or `a=rtcp-fb` line says, and about which payload type.
 struct CodecLine<'a> {
-    payload_type: PayloadType,
+    /// Not necessarily a payload type.
+    number: u32,
     rest: &'a [u8],
 }
 
 impl<'a> CodecLine<'a> {
     fn parse(line: &Line<'a>) -> Option<Self> {
-        let (number, rest) = text::split_once(line.attribute_value()?, b' ')?;
-        let payload_type = PayloadType::new(u8::try_from(exact(number)?).ok()?)?;
-        Some(Self { payload_type, rest })
+        let value = line.attribute_value()?;
+        let (number, rest) = text::split_once(value, b' ').unwrap_or((value, b""));
+        let number = exact(number)?;
+        Some(Self { number, rest })
     }
 }
 
 /// `name/clock[/channels]`.
-fn parse_encoding(value: &[u8]) -> Option<(&[u8], ClockRate, u8)> {
-    let (name, rest) = text::split_once(value, b'/')?;
-    if name.is_empty() || name.starts_with(b" ") {
-        return None;
-    }
-    let (clock, rest) = text::leading_u32(rest)?;
-    let channels = rest
-        .strip_prefix(b"/")
-        .and_then(text::number)
-        .map_or(1, clamp)
-        .max(1);
-    Some((name, ClockRate::new(clock)?, channels))
+fn parse_encoding(value: &[u8]) -> Option<(&[u8], u32, u8)> {
+    let encoding = value.split(|&b| b == b' ').next()?;
+    let (name, rest) = text::split_once(encoding, b'/').filter(|(name, _)| !name.is_empty())?;
+    let (clock, channels) = text::split_once(rest, b'/').unwrap_or((rest, b"1"));
+    let channels = exact(channels).map_or(1, clamp).max(1);
+    Some((name, exact(clock)?, channels))
 }
 
 /// Is the line about one payload type and understood? Others are copied like any attribute.
@@ -151,11 +147,21 @@ pub(super) fn is_understood(line: &Line<'_>) -> bool {
 }
 
 /// The codecs of a section. Later lines for the same payload type win, but feedback accumulates.
+/// A payload type listed twice counts once: or else a short text could ask for a very long one.
 pub(super) fn collect(
     payload_types: impl Iterator<Item = PayloadType>,
     lines: &[Line<'_>],
 ) -> Vec<Codec> {
-    let mut codecs: Vec<Codec> = payload_types.map(Codec::new).collect();
+    let mut listed = 0u128;
+    let mut codecs: Vec<Codec> = payload_types
+        .filter(|payload_type| {
+            let bit = 1 << payload_type.get();
+            let first = listed & bit == 0;
+            listed |= bit;
+            first
+        })
+        .map(Codec::new)
+        .collect();
     for line in lines.iter().filter(|line| is_codec_line(line)) {
         let Some(about) = CodecLine::parse(line) else {
             continue;
@@ -167,17 +173,17 @@ pub(super) fn collect(
             },
             _ => None,
         };
-        for codec in codecs
-            .iter_mut()
-            .filter(|codec| codec.payload_type == about.payload_type)
-        {
+        let of_line = |codec: &&mut Codec| u32::from(codec.payload_type.get()) == about.number;
+        if let Some(codec) = codecs.iter_mut().find(of_line) {
             match (line.kind, encoding) {
                 (LineKind::Rtpmap, Some((name, clock, channels))) => {
                     codec.name = name.into();
-                    codec.clock_rate = Some(clock);
+                    codec.clock_rate = ClockRate::new(clock);
                     codec.channels = channels;
                 }
-                (LineKind::Fmtp, _) => codec.fmtp = Some(about.rest.into()),
+                (LineKind::Fmtp, _) => {
+                    codec.fmtp = Some(about.rest.into()).filter(|_| !about.rest.is_empty());
+                }
                 (LineKind::RtcpFb, _) => codec.feedback.push(about.rest.into()),
                 _ => {}
             }
@@ -191,14 +197,24 @@ pub(super) fn collect(
 pub struct OfferedCodecs {
     /// What the other side was shown of the offer.
     shown: Vec<Codec>,
+    /// Clock rates of codecs that were hidden from it.
+    touched: Vec<ClockRate>,
 }
 
 impl OfferedCodecs {
-    /// What to show of an offer: see [`CodecOptions`] and RFC 3264 §5.
+    /// Decides what to show of an offer (RFC 3264 §5) by `strip`, `mask`, `offer` and `except`.
+    ///
+    /// `offer` and `except` mean something only for a codec that `strip` or `mask` would take away.
+    /// Taking all away is taken for a mistake: everything is shown then. A supplemental codec goes
+    /// with the last codec of its clock rate. The words that add or replace codecs are for a
+    /// transcoder and change nothing here.
     #[must_use]
     pub fn new(offered: &[Codec], options: &CodecOptions) -> Self {
-        let shown = select(offered, options);
-        Self { shown }
+        let hide = [options.strip.as_slice(), options.mask.as_slice()];
+        let (mut shown, touched) = select(offered, hide, options);
+        let clocks = primary_clocks(&shown);
+        shown.retain(|codec| !goes_with(codec, &touched) || has_clock(codec, &clocks));
+        Self { shown, touched }
     }
 
     /// What the other side is shown of the offer.
@@ -207,73 +223,107 @@ impl OfferedCodecs {
         &self.shown
     }
 
-    /// What the offerer is shown of the answer: the codecs that were offered, or else all. Of the
-    /// options only `strip`, with `except`, works on answers.
+    /// Decides what the offerer is shown of an answer, unless that rejects the section: the payload
+    /// types that were offered, or else all. `mask` works on offers only.
+    ///
+    /// Supplemental codecs of a clock rate of which something was hidden, then or now, come last
+    /// and as they were offered.
     #[must_use]
     pub fn answer(&self, answered: &[Codec], options: &CodecOptions) -> Vec<Codec> {
-        let strip_only = CodecOptions {
-            strip: options.strip.clone(),
-            except: options.except.clone(),
-            ..CodecOptions::default()
-        };
-        let known: Vec<Codec> = answered
+        let mut known: Vec<Codec> = answered
             .iter()
-            .filter(|codec| self.was_shown(codec))
+            .filter_map(|codec| self.as_offered(codec))
             .cloned()
             .collect();
-        let known = if known.is_empty() { answered } else { &known };
-        select(known, &strip_only)
+        if known.is_empty() {
+            known = answered.to_vec();
+        }
+        let hide = [options.strip.as_slice(), &[]];
+        let (mut shown, mut touched) = select(&known, hide, options);
+        touched.extend_from_slice(&self.touched);
+        let (moved, mut kept): (Vec<_>, Vec<_>) = shown
+            .drain(..)
+            .partition(|codec| goes_with(codec, &touched));
+        let clocks = primary_clocks(&kept);
+        let again = self.shown.iter().filter(|codec| {
+            goes_with(codec, &touched)
+                && has_clock(codec, &clocks)
+                && moved.iter().any(|m| m.payload_type == codec.payload_type)
+        });
+        kept.extend(again.cloned());
+        kept
     }
 
-    fn was_shown(&self, codec: &Codec) -> bool {
-        let same = |other: &Codec| other.payload_type == codec.payload_type;
-        self.shown.iter().any(same)
+    /// The answered codec, or the offered one if they differ in clock rate or channels alone:
+    /// answerers forget to write `/2`.
+    fn as_offered<'a>(&'a self, answered: &'a Codec) -> Option<&'a Codec> {
+        let offered = self
+            .shown
+            .iter()
+            .find(|offered| offered.payload_type == answered.payload_type)?;
+        let same_encoding =
+            offered.clock_rate == answered.clock_rate && offered.channels == answered.channels;
+        let same_name = offered.name.eq_ignore_ascii_case(&answered.name);
+        Some(if same_name && !same_encoding {
+            offered
+        } else {
+            answered
+        })
     }
 }
 
-/// What is left of `offered` after `strip`, `mask`, `offer` and `except`.
-///
-/// `offer` and `except` mean something only to a codec that `strip` or `mask` would take away.
-/// Taking all away is taken for a mistake: everything is shown then. The words that add or replace
-/// codecs by transcoding are not looked at.
-fn select(offered: &[Codec], options: &CodecOptions) -> Vec<Codec> {
-    let hidden = |list: &[String]| list.iter().any(|word| word == "all" || word == "full");
-    let hide_all = hidden(&options.strip) || hidden(&options.mask);
-    if !hide_all && options.strip.is_empty() && options.mask.is_empty() {
-        return offered.to_vec();
-    }
+/// What is left of `codecs`, and the clock rates of which something was taken away.
+fn select(
+    codecs: &[Codec],
+    hide: [&[String]; 2],
+    options: &CodecOptions,
+) -> (Vec<Codec>, Vec<ClockRate>) {
     let named = |list: &[String], codec: &Codec| list.iter().any(|word| codec.matches(word));
-    let mut shown: Vec<Codec> = offered
+    let hide_all = hide
         .iter()
-        .filter(|codec| {
-            let explicit = named(&options.strip, codec) || named(&options.mask, codec);
-            !explicit && (!hide_all || named(&options.except, codec))
-        })
-        .cloned()
-        .collect();
+        .any(|list| list.iter().any(|word| word == "all" || word == "full"));
+    let is_kept = |codec: &&Codec| {
+        let hidden = hide.iter().any(|list| named(list, codec));
+        !hidden && (!hide_all || named(&options.except, codec))
+    };
+    let mut shown = Vec::with_capacity(codecs.len());
+    let (kept, hidden): (Vec<&Codec>, Vec<&Codec>) = codecs.iter().partition(is_kept);
+    shown.extend(kept.into_iter().cloned());
+    let kept = shown.len();
     for word in &options.offer {
-        for codec in offered.iter().filter(|codec| codec.matches(word)) {
+        let wanted = hidden.iter().filter(|codec| codec.matches(word));
+        for codec in wanted {
             if !shown.contains(codec) {
-                shown.push(codec.clone());
+                shown.push(Codec::clone(codec));
             }
         }
     }
     if shown.is_empty() {
-        return offered.to_vec();
+        return (codecs.to_vec(), Vec::new());
     }
-    if shown.len() < offered.len() {
-        drop_lonely_supplementals(&mut shown);
+    if shown.len() > kept {
+        shown.sort_by_key(Codec::is_supplemental);
     }
-    shown.sort_by_key(Codec::is_supplemental);
-    shown
+    let touched = hidden
+        .into_iter()
+        .filter(|codec| !codec.is_supplemental())
+        .filter_map(|codec| codec.clock_rate)
+        .collect();
+    (shown, touched)
 }
 
-/// Without a codec of their clock rate they have nothing to accompany.
-fn drop_lonely_supplementals(codecs: &mut Vec<Codec>) {
-    let clocks: Vec<Option<ClockRate>> = codecs
-        .iter()
-        .filter(|codec| !codec.is_supplemental())
-        .map(|codec| codec.clock_rate)
-        .collect();
-    codecs.retain(|codec| !codec.is_supplemental() || clocks.contains(&codec.clock_rate));
+fn primary_clocks(codecs: &[Codec]) -> Vec<ClockRate> {
+    let primary = codecs.iter().filter(|codec| !codec.is_supplemental());
+    primary.filter_map(|codec| codec.clock_rate).collect()
+}
+
+fn has_clock(codec: &Codec, clocks: &[ClockRate]) -> bool {
+    codec
+        .clock_rate
+        .is_some_and(|clock| clocks.contains(&clock))
+}
+
+/// Is it a supplemental codec of one of these clock rates?
+fn goes_with(codec: &Codec, clocks: &[ClockRate]) -> bool {
+    codec.is_supplemental() && has_clock(codec, clocks)
 }

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::direction::Direction;
 use super::error::ParseError;
-use super::media::{Direction, MediaDescription, Protocol};
+use super::media::MediaDescription;
+use super::protocol::Protocol;
 use super::text;
 
 /// A session description (RFC 8866), borrowed from its text. Every line is kept, in order.
@@ -124,7 +126,8 @@ pub(super) enum LineKind {
     Crypto,
     /// `setup`, `fingerprint`.
     Dtls,
-    Group,
+    /// `group:BUNDLE` (RFC 9143).
+    Bundle,
     LoopMark,
 }
 
@@ -188,8 +191,9 @@ fn add_line<'a>(
             out.origin = Some(origin.ok_or(ParseError::Origin(number))?);
             LineKind::Origin
         }
+        b'o' => return Err(ParseError::Origin(number)),
         b's' if out.media.is_empty() => LineKind::SessionName,
-        b'v' | b'o' | b's' | b'i' | b'u' | b'e' | b'p' | b'b' | b't' | b'r' | b'z' | b'k' => {
+        b'v' | b's' | b'i' | b'u' | b'e' | b'p' | b'b' | b't' | b'r' | b'z' | b'k' => {
             LineKind::Other
         }
         _ => return Err(ParseError::Line(number)),
@@ -199,7 +203,7 @@ fn add_line<'a>(
             Some(media) => &mut media.own_direction,
             None => &mut out.direction,
         };
-        slot.get_or_insert(direction);
+        *slot = Some(direction.over(*slot));
     }
     out.lines.push(Line { kind, text: line });
     match out.media.last_mut() {
@@ -233,7 +237,10 @@ fn finish(mut out: SessionDescription<'_>) -> Result<SessionDescription<'_>, Par
         media.address = connection
             .ok_or(ParseError::NoConnection(index + 1))?
             .address;
-        media.direction = media.own_direction.or(out.direction).unwrap_or_default();
+        media.direction = media
+            .own_direction
+            .map_or(out.direction, |own| Some(own.over(out.direction)))
+            .unwrap_or_default();
         if media.address.is_unspecified() {
             media.direction = media.direction.held();
         }
@@ -276,11 +283,9 @@ fn parse_origin(value: &[u8]) -> Option<Origin<'_>> {
     })
 }
 
+/// What an attribute is; those whose value makes no sense are copied, as rtpengine does.
 fn attribute_kind(value: &[u8]) -> LineKind {
-    let name = match value.iter().position(|&b| b == b':') {
-        Some(colon) => value.split_at(colon).0,
-        None => value,
-    };
+    let (name, argument) = text::split_once(value, b':').unwrap_or((value, b""));
     match name {
         b"rtpmap" => LineKind::Rtpmap,
         b"fmtp" => LineKind::Fmtp,
@@ -289,18 +294,30 @@ fn attribute_kind(value: &[u8]) -> LineKind {
         b"sendonly" => LineKind::Direction(Direction::SendOnly),
         b"recvonly" => LineKind::Direction(Direction::RecvOnly),
         b"inactive" => LineKind::Direction(Direction::Inactive),
-        b"rtcp" => LineKind::Rtcp,
+        b"rtcp" if is_rtcp(argument) => LineKind::Rtcp,
         b"rtcp-mux" => LineKind::RtcpMux,
         b"ptime" => LineKind::Ptime,
         b"mid" => LineKind::Mid,
         b"label" => LineKind::Label,
+        b"candidate" if text::words(argument).count() < 8 => LineKind::Attribute,
         b"candidate" | b"ice-ufrag" | b"ice-pwd" | b"ice-options" | b"ice-lite"
         | b"ice-mismatch" | b"remote-candidates" => LineKind::Ice,
         b"end-of-candidates" => LineKind::EndOfCandidates,
-        b"crypto" => LineKind::Crypto,
-        b"setup" | b"fingerprint" => LineKind::Dtls,
-        b"group" => LineKind::Group,
+        b"crypto" if text::words(argument).count() > 2 => LineKind::Crypto,
+        b"fingerprint" if text::words(argument).count() == 2 => LineKind::Dtls,
+        b"setup" => LineKind::Dtls,
+        b"group" if text::words(argument).next() == Some(b"BUNDLE") => LineKind::Bundle,
         b"rtpengine" => LineKind::LoopMark,
         _ => LineKind::Attribute,
+    }
+}
+
+/// An address after the port has to be literal.
+fn is_rtcp(argument: &[u8]) -> bool {
+    let mut words = text::words(argument).skip(1);
+    match (words.next(), words.next(), words.next()) {
+        (None, _, _) => true,
+        (Some(b"IN"), Some(family), Some(address)) => text::address(family, address).is_some(),
+        _ => false,
     }
 }

@@ -1,14 +1,15 @@
 //! From a parsed description, and what we put in its place, to the text for the other side.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::codec::{self, Codec};
 use super::error::RewriteError;
-use super::media::{MediaDescription, Protocol};
+use super::media::MediaDescription;
 use super::options::{Edits, RtcpAttribute, SdpOptions};
-use super::parse::{LineKind, Origin, SessionDescription};
+use super::parse::{Line, LineKind, Origin, SessionDescription};
+use super::protocol::Protocol;
+use super::sent::SentDescription;
 use super::text;
 
 /// What we put into one media section.
@@ -22,11 +23,12 @@ pub struct LocalMedia<'a> {
     pub rtcp: LocalRtcp,
     /// The protocol in `m=`.
     pub protocol: &'a Protocol,
-    /// The codecs shown; not looked at where there is no RTP.
+    /// The codecs shown, in a rejected section too; not looked at where there is no RTP.
     pub codecs: &'a [Codec],
     /// `a=ptime` in milliseconds.
     pub ptime_ms: Option<u32>,
-    /// `a=mid`: in an offer that of the description, in an answer that of the offer.
+    /// `a=mid`: in an offer that of the description (or else, with `generate_mid`, a
+    /// [`generated_mid`]), in an answer that of the offer.
     pub mid: Option<&'a [u8]>,
 }
 
@@ -39,21 +41,18 @@ pub struct LocalRtcp {
     pub mux: bool,
 }
 
-/// What one party has been sent so far: the parts of `o=` and `s=` that `replace` keeps the same, and
-/// the version it counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SentDescription {
-    username: Option<Box<[u8]>>,
-    session_name: Option<Box<[u8]>>,
-    version: Option<u64>,
-    digest: u64,
+/// The `a=mid` of the section with this index, counted from 0, where `generate_mid` asks for one and
+/// the offer has none. A call keeps it for the section's later offers; answers get none.
+#[must_use]
+pub fn generated_mid(index: usize) -> Box<[u8]> {
+    (index + 1).to_string().into_bytes().into()
 }
 
 /// Writes the description for the other side.
 ///
 /// `media` has one entry for each section of `description`, in order. `loop_id` is our instance's
-/// mark for `loop-protect`. `sent` belongs to the party that gets the text and lives as long as the
-/// party.
+/// mark for `loop-protect`. `sent` belongs to the party that wrote the description and lives as long
+/// as the party.
 ///
 /// # Errors
 /// - [`RewriteError::NoMedia`]: there is no section.
@@ -79,14 +78,15 @@ pub fn rewrite(
         options,
     };
     let version_at = writer.session(description, first, loop_id, sent);
-    for (index, (section, local)) in description.media.iter().zip(media).enumerate() {
+    for (section, local) in description.media.iter().zip(media) {
         if !removed(options, section) {
-            writer.media(description, section, local, index + 1);
+            writer.media(description, section, local);
         }
     }
     let mut out = writer.out;
-    if options.replace.sdp_version || options.replace.force_increment_sdp_version {
-        count_version(&mut out, version_at, options, description.origin(), sent);
+    if let Some(at) = version_at.filter(|_| options.replace.counts_version()) {
+        let version = sent.count_version(&out, options.replace.force_increment_sdp_version);
+        out.splice(at..at, version.to_string().into_bytes());
     }
     Ok(out)
 }
@@ -96,32 +96,6 @@ fn removed(options: &SdpOptions, section: &MediaDescription<'_>) -> bool {
         .media_remove
         .iter()
         .any(|kind| kind.as_bytes().eq_ignore_ascii_case(section.media_type()))
-}
-
-/// Inserts the version that we count at `at`, where the writer left it out.
-fn count_version(
-    out: &mut Vec<u8>,
-    at: usize,
-    options: &SdpOptions,
-    origin: Option<&Origin<'_>>,
-    sent: &mut SentDescription,
-) {
-    let Some(origin) = origin else { return };
-    let mut hasher = DefaultHasher::new();
-    out.hash(&mut hasher);
-    let digest = hasher.finish();
-    let changed = digest != sent.digest || options.replace.force_increment_sdp_version;
-    let version = match sent.version {
-        None => std::str::from_utf8(origin.version)
-            .ok()
-            .and_then(|version| version.parse().ok())
-            .unwrap_or(1),
-        Some(version) if changed => version.wrapping_add(1),
-        Some(version) => version,
-    };
-    sent.version = Some(version);
-    sent.digest = digest;
-    out.splice(at..at, version.to_string().into_bytes());
 }
 
 struct Writer<'o> {
@@ -187,18 +161,18 @@ impl Writer<'_> {
         first: &LocalMedia<'_>,
         loop_id: &str,
         sent: &mut SentDescription,
-    ) -> usize {
+    ) -> Option<usize> {
         let edits = Some(&self.options.attributes.session).filter(|edits| !edits.is_empty());
-        let mut version_at = 0;
+        let mut version_at = None;
         for line in description.session() {
             match line.kind {
                 LineKind::Origin => {
                     if let Some(origin) = description.origin() {
-                        version_at = self.origin(origin, first, sent);
+                        version_at = Some(self.origin(origin, first, sent));
                     }
                 }
                 LineKind::SessionName => {
-                    let name = sent.session_name.get_or_insert_with(|| line.text.into());
+                    let name = sent.first_session_name(line.text);
                     if self.options.replace.session_name {
                         self.out.extend_from_slice(name);
                         self.put(b"\r\n");
@@ -208,8 +182,7 @@ impl Writer<'_> {
                 }
                 LineKind::Connection => self.session_connection(description, first, line.text),
                 LineKind::Direction(_) if !self.options.original_sendrecv => {}
-                LineKind::Ice | LineKind::Dtls => {}
-                LineKind::Group if is_bundle(line.attribute_value()) => {}
+                LineKind::Ice | LineKind::Dtls | LineKind::Bundle => {}
                 LineKind::Other => self.line(line.text),
                 _ => self.attribute(line.text, edits),
             }
@@ -228,7 +201,7 @@ impl Writer<'_> {
         sent: &mut SentDescription,
     ) -> usize {
         let replace = self.options.replace;
-        let username = sent.username.get_or_insert_with(|| origin.username.into());
+        let username = sent.first_username(origin);
         self.out.extend_from_slice(b"o=");
         if replace.username || replace.origin_full {
             self.out.extend_from_slice(username);
@@ -239,7 +212,7 @@ impl Writer<'_> {
         self.put(origin.session_id);
         self.put(b" ");
         let version_at = self.out.len();
-        if !replace.sdp_version && !replace.force_increment_sdp_version {
+        if !replace.counts_version() {
             self.put(origin.version);
         }
         self.put(b" ");
@@ -259,14 +232,15 @@ impl Writer<'_> {
         let _ = write!(self.out, "IN {} {address}", text::family_name(address));
     }
 
-    /// Replaced only if a section relies on it.
+    /// Replaced only if a section relies on it, or by wish.
     fn session_connection(
         &mut self,
         description: &SessionDescription<'_>,
         local: &LocalMedia<'_>,
         line: &[u8],
     ) {
-        let inherited = description.media.iter().any(|m| m.own_connection.is_none());
+        let inherited = self.options.replace.session_connection
+            || description.media.iter().any(|m| m.own_connection.is_none());
         match (description.connection, description.media.first()) {
             (Some(connection), Some(media)) if inherited => {
                 self.connection(media, local, connection.rest);
@@ -279,7 +253,7 @@ impl Writer<'_> {
     fn connection(&mut self, media: &MediaDescription<'_>, local: &LocalMedia<'_>, rest: &[u8]) {
         self.put(b"c=");
         if media.has_zero_address() && !self.options.replace.zero_address {
-            self.connection_value(media.address());
+            self.connection_value(zero_of(local.address));
         } else {
             self.connection_value(local.address);
         }
@@ -291,7 +265,6 @@ impl Writer<'_> {
         description: &SessionDescription<'_>,
         media: &MediaDescription<'_>,
         local: &LocalMedia<'_>,
-        number: usize,
     ) {
         let attributes = &self.options.attributes;
         let edits = match media.media_type() {
@@ -302,7 +275,8 @@ impl Writer<'_> {
         .filter(|edits| !edits.is_empty());
         let rejected = local.port == 0;
         let rtp = local.protocol.carries_rtp();
-        let show_codecs = rtp && !rejected && !local.codecs.is_empty();
+        let show_codecs = rtp && !local.codecs.is_empty();
+        let (mut end_of_candidates, mut crypto) = (false, false);
         self.media_line(media, local);
         for line in description.lines_of(media) {
             match line.kind {
@@ -313,34 +287,40 @@ impl Writer<'_> {
                 }
                 LineKind::Direction(_) if !self.options.original_sendrecv => {}
                 LineKind::Rtpmap | LineKind::Fmtp | LineKind::RtcpFb
-                    if (show_codecs || (rtp && rejected)) && codec::is_understood(line) => {}
+                    if show_codecs && codec::is_understood(line) => {}
                 LineKind::Ptime if media.ptime_ms().is_some() => {}
+                LineKind::EndOfCandidates => end_of_candidates = true,
+                LineKind::Crypto => crypto = local.protocol.is_secure(),
                 LineKind::Rtcp
                 | LineKind::RtcpMux
                 | LineKind::Mid
                 | LineKind::Ice
-                | LineKind::EndOfCandidates
-                | LineKind::Crypto
                 | LineKind::Dtls => {}
                 LineKind::Other => self.line(line.text),
                 _ => self.attribute(line.text, edits),
             }
         }
-        self.mid(local, number, edits);
-        if rejected {
-            return self.add(edits);
+        self.mid(local, edits);
+        if !rejected {
+            if show_codecs {
+                self.codecs(local.codecs, edits);
+            }
+            if !self.options.original_sendrecv {
+                self.attribute_fmt(format_args!("a={}", media.direction().name()), edits);
+            }
+            if rtp {
+                self.rtcp(local, edits);
+            }
+            if crypto {
+                self.crypto(description.lines_of(media), edits);
+            }
+            if let Some(ptime) = local.ptime_ms.filter(|_| rtp) {
+                self.attribute_fmt(format_args!("a=ptime:{ptime}"), edits);
+            }
         }
-        if show_codecs {
-            self.codecs(local.codecs, edits);
-        }
-        if !self.options.original_sendrecv {
-            self.attribute_fmt(format_args!("a={}", media.direction().name()), edits);
-        }
-        if rtp {
-            self.rtcp(local, edits);
-        }
-        if let Some(ptime) = local.ptime_ms {
-            self.attribute_fmt(format_args!("a=ptime:{ptime}"), edits);
+        if end_of_candidates {
+            // rtpengine keeps it, without candidates too.
+            self.attribute(b"a=end-of-candidates", edits);
         }
         self.add(edits);
     }
@@ -355,8 +335,8 @@ impl Writer<'_> {
         }
         self.put(b" ");
         self.put(local.protocol.name());
-        if local.protocol.carries_rtp() && local.port != 0 {
-            if local.codecs.is_empty() && !media.formats().is_empty() {
+        if local.protocol.carries_rtp() {
+            if local.codecs.is_empty() && media.has_format_space() {
                 self.put(b" ");
             }
             for codec in local.codecs {
@@ -371,17 +351,13 @@ impl Writer<'_> {
         self.put(b"\r\n");
     }
 
-    fn mid(&mut self, local: &LocalMedia<'_>, number: usize, edits: Option<&Edits>) {
-        let start = self.out.len();
-        match local.mid {
-            Some(mid) => {
-                self.put(b"a=mid:");
-                self.line(mid);
-            }
-            None if self.options.generate_mid => self.line_fmt(format_args!("a=mid:{number}")),
-            None => return,
+    fn mid(&mut self, local: &LocalMedia<'_>, edits: Option<&Edits>) {
+        if let Some(mid) = local.mid {
+            let start = self.out.len();
+            self.put(b"a=mid:");
+            self.line(mid);
+            self.edit_written(start, edits);
         }
-        self.edit_written(start, edits);
     }
 
     fn codecs(&mut self, codecs: &[Codec], edits: Option<&Edits>) {
@@ -404,6 +380,13 @@ impl Writer<'_> {
         }
     }
 
+    /// Keys pass from one secure side to the other as they are: packets then need no work.
+    fn crypto(&mut self, lines: &[Line<'_>], edits: Option<&Edits>) {
+        for line in lines.iter().filter(|line| line.kind == LineKind::Crypto) {
+            self.attribute(line.text, edits);
+        }
+    }
+
     fn rtcp(&mut self, local: &LocalMedia<'_>, edits: Option<&Edits>) {
         let port = local.rtcp.port;
         let address = local.address;
@@ -421,8 +404,12 @@ impl Writer<'_> {
     }
 }
 
-fn is_bundle(value: Option<&[u8]>) -> bool {
-    value.is_some_and(|value| value.starts_with(b"BUNDLE"))
+/// The zero address of the same family.
+const fn zero_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
 }
 
 /// A name alone removes the attribute whatever its value.

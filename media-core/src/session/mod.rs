@@ -39,3 +39,6 @@ pub use statistics::{
     CurrentStatistics, InterfaceStatistics, IntervalStatistics, SessionStatistics, TotalStatistics,
 };
 pub use verdict::Verdict;
+
+#[cfg(test)]
+mod tests;

@@ -12,18 +12,21 @@ pub(super) struct Announced {
     pub(super) same_port: bool,
 }
 
-/// An offer came, with `a=rtcp-mux` or without.
+/// An offer came, with `a=rtcp-mux` or without. A listener that muxes already (`far_on`) is offered
+/// the same again, whatever the speaker does.
 pub(super) fn hear_offer(
     state: &mut MuxState,
+    far_on: bool,
     offered: bool,
     options: RtcpMuxOptions,
 ) -> Announced {
+    let passed = (offered || far_on) && !options.demux;
     let far = Announced {
-        mux: options.offer || options.require || (offered && !options.demux),
-        same_port: options.require,
+        mux: options.offer || options.require || passed,
+        same_port: options.require || (far_on && passed),
     };
     state.offered = offered;
-    state.far_single = far.same_port;
+    state.far_single = options.require;
     state.reply = match () {
         () if options.reject => MuxReply::Reject,
         () if options.demux || options.accept => MuxReply::Accept,
@@ -52,18 +55,13 @@ pub(super) fn hear_answer(
     }
 }
 
-/// Does the party need a second port for RTCP?
-pub(super) fn needs_rtcp_port(state: MuxState) -> bool {
-    !(state.offered && state.reply == MuxReply::Accept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn run(offered: bool, options: RtcpMuxOptions, answered: bool) -> (Announced, bool, bool) {
         let (mut a, mut b) = (MuxState::default(), MuxState::default());
-        let far = hear_offer(&mut a, offered, options);
+        let far = hear_offer(&mut a, b.on, offered, options);
         hear_answer(&mut a, &mut b, answered);
         (far, a.on, b.on)
     }
@@ -128,5 +126,17 @@ mod tests {
             ..NONE
         };
         assert_eq!(run(true, reject, true), (BOTH, false, true));
+    }
+
+    #[test]
+    fn established_mux_is_offered_again_without_fallback() {
+        let (mut a, mut b) = (MuxState::default(), MuxState::default());
+        hear_offer(&mut a, b.on, true, NONE);
+        hear_answer(&mut a, &mut b, true);
+        assert_eq!(hear_offer(&mut a, b.on, true, NONE), ONE);
+        assert_eq!(hear_offer(&mut a, b.on, false, NONE), ONE);
+        hear_answer(&mut a, &mut b, false);
+        assert_eq!((a.on, b.on), (false, false));
+        assert_eq!(hear_offer(&mut a, b.on, false, NONE), NO);
     }
 }

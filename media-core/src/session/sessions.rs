@@ -549,13 +549,14 @@ impl Sessions {
         self.end(now, entry, call, reason);
     }
 
-    /// The shard has ended a call by itself.
+    /// The shard has ended a call by itself. It is told to close it all the same: a request that was
+    /// carried out meanwhile may have made it anew there.
     fn gone(&self, now: Now, key: CallKey, reason: impl FnOnce(&Call) -> EndReason) {
         if let Some(entry) = self.registry.find_key(key) {
             let call = entry.lock();
             if call.phase != Phase::Ended {
                 let reason = reason(&call);
-                self.end(now, &entry, call, reason);
+                self.close(now, &entry, call, reason);
             }
         }
     }

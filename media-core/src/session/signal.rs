@@ -141,14 +141,16 @@ impl Signal<'_> {
         [said_place, told_place]: [Place; 2],
         params: &MediaParams,
     ) -> Result<Shown, SessionError> {
+        // A side that was given a protocol of its own keeps it.
+        let bridged = told.protocol != said.protocol;
         self.hear(said, params);
         told.direction = reversed(params.direction);
         let (announced, pairs, codecs, mid, dead);
         match self.role {
             Role::Offer => {
-                announced =
-                    mux::hear_offer(&mut said.mux, params.rtcp_mux, self.options.sdp.rtcp_mux);
-                pairs = [mux::needs_rtcp_port(said.mux), !announced.same_port];
+                let options = self.options.sdp.rtcp_mux;
+                announced = mux::hear_offer(&mut said.mux, told.mux.on, params.rtcp_mux, options);
+                pairs = [!said.mux.on, !announced.same_port];
                 said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
                 codecs = said.offered.shown().to_vec();
                 said.mid.clone_from(&params.mid);
@@ -156,17 +158,14 @@ impl Signal<'_> {
                 said.ptime_reverse_ms = self.options.sdp.ptime_reverse_ms;
                 mid = params.mid.clone();
                 told.kind.clone_from(&said.kind);
-                told.protocol = self.far_protocol(&params.protocol);
+                self.tell_protocol(told, &params.protocol, bridged);
                 dead = params.rejected;
             }
             Role::Answer => {
                 announced = mux::hear_answer(&mut told.mux, &mut said.mux, params.rtcp_mux);
-                pairs = [!told.mux.far_single, mux::needs_rtcp_port(told.mux)];
+                pairs = [!said.mux.on && !told.mux.far_single, !told.mux.on];
                 codecs = told.offered.answer(&params.codecs, &self.options.sdp.codec);
                 mid = told.mid.clone();
-                if self.options.transport_protocol == Some(TransportProtocol::Accept) {
-                    told.protocol = params.protocol.clone();
-                }
                 dead = params.rejected || told.rejected;
             }
         }
@@ -241,12 +240,13 @@ impl Signal<'_> {
         media.encodings = encodings(&params.codecs);
     }
 
-    fn far_protocol(&self, offered: &Protocol) -> Protocol {
-        match self.options.transport_protocol {
+    fn tell_protocol(&self, told: &mut Media, offered: &Protocol, bridged: bool) {
+        told.protocol = match self.options.transport_protocol {
             Some(TransportProtocol::RtpAvp) if offered.carries_rtp() => Protocol::RtpAvp,
             Some(TransportProtocol::RtpAvpf) if offered.carries_rtp() => Protocol::RtpAvpf,
+            _ if bridged && offered.carries_rtp() && told.protocol.carries_rtp() => return,
             _ => offered.clone(),
-        }
+        };
     }
 
     /// `told`'s own wish, made with its offer, goes before what was said to it.

@@ -55,8 +55,6 @@ impl Snapshot<'_> {
 
     fn tag(&self, call: &Call, at: usize) -> TagReport {
         let party = &call.parties[at];
-        let untagged = |party: &&Participant| party.tag.is_empty();
-        let number = call.parties[..=at].iter().filter(untagged).count();
         let tie = |other: usize| SubscriptionReport {
             tag: call.parties[other].tag.to_string(),
             kind: "offer/answer",
@@ -64,7 +62,8 @@ impl Snapshot<'_> {
         let blocked = call.blocked || party.blocked;
         TagReport {
             key: if party.tag.is_empty() {
-                format!("<untagged {number}>")
+                // The party's number within the call, as rtpengine has it.
+                format!("<untagged {at}>")
             } else {
                 party.tag.to_string()
             },
@@ -200,7 +199,7 @@ fn received(media: &Media, is_rtcp: bool) -> StreamTotals {
         total.add(StreamTotals {
             packets: local.counters.packets.get(),
             octets: local.counters.octets.get(),
-            errors: local.counters.dropped_total(),
+            errors: errors(&local.counters),
         });
     }
     total
@@ -209,6 +208,21 @@ fn received(media: &Media, is_rtcp: bool) -> StreamTotals {
 fn set(flags: &[(bool, &'static str)]) -> Vec<&'static str> {
     let set = flags.iter().filter(|(set, _)| *set);
     set.map(|(_, name)| *name).collect()
+}
+
+/// Packets dropped for a fault; not those that signalling or a command left without a destination.
+fn errors(counters: &StreamCounters) -> u64 {
+    let meant = [
+        DropReason::Blocked,
+        DropReason::NoEndpoint,
+        DropReason::NoRoute,
+        DropReason::NoSink,
+    ];
+    let meant: u64 = meant
+        .into_iter()
+        .map(|reason| counters.dropped_for(reason))
+        .sum();
+    counters.dropped_total().saturating_sub(meant)
 }
 
 /// Sources heard on a stream.

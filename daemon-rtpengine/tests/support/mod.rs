@@ -1,0 +1,35 @@
+//! What the tests that run real programs share: ports, processes, an NG client, sockets.
+//!
+//! Each test binary compiles this for itself and uses a part of it.
+#![allow(
+    dead_code,
+    reason = "every test binary includes the whole module and uses only a part"
+)]
+
+pub(crate) mod daemon;
+pub(crate) mod ng;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod rtp;
+pub(crate) mod sdp;
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that happens at once on an idle machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks `condition` until it gives a value.
+///
+/// # Panics
+/// After [`PATIENCE`], naming `what`.
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        // Gives the processor to the programs waited for; correctness does not depend on it.
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}

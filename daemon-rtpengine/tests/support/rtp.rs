@@ -1,0 +1,95 @@
+//! One end of a media stream: a UDP socket that sends numbered packets and counts what comes.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// Bytes of a packet of 20 ms G.711: header and 160 samples.
+pub(crate) const PACKET_LEN: usize = 172;
+
+/// A party's socket.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    socket: UdpSocket,
+    /// Holds the port beside, so that it is no other endpoint's.
+    _rtcp: UdpSocket,
+    ssrc: u32,
+    seq: u16,
+}
+
+impl Endpoint {
+    /// Binds a free even port of `ip` and the one above it (RFC 3550 §11).
+    pub(crate) fn bind(ip: IpAddr, ssrc: u32) -> Self {
+        let (socket, rtcp) = std::iter::repeat_with(|| Self::bind_pair(ip))
+            .take(1000)
+            .flatten()
+            .next()
+            .expect("a free pair of ports");
+        Self {
+            socket,
+            _rtcp: rtcp,
+            ssrc,
+            seq: 0,
+        }
+    }
+    fn bind_pair(ip: IpAddr) -> Option<(UdpSocket, UdpSocket)> {
+        let socket = UdpSocket::bind((ip, 0)).ok()?;
+        let port = socket.local_addr().ok()?.port();
+        let rtcp = UdpSocket::bind((ip, port.checked_add(1)?)).ok()?;
+        (port % 2 == 0).then_some((socket, rtcp))
+    }
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local_addr().map_or(0, |a| a.port())
+    }
+    /// Sends `count` RTP packets of PCMU (RFC 3550 §5.1).
+    pub(crate) fn send_rtp(&mut self, to: SocketAddr, count: u16) {
+        for _ in 0..count {
+            let mut packet = vec![0x80, 0];
+            packet.extend(self.seq.to_be_bytes());
+            packet.extend((u32::from(self.seq) * 160).to_be_bytes());
+            packet.extend(self.ssrc.to_be_bytes());
+            packet.resize(PACKET_LEN, 0xd5);
+            self.seq = self.seq.wrapping_add(1);
+            self.socket.send_to(&packet, to).expect("loopback takes it");
+        }
+    }
+    /// Sends `count` empty receiver reports (RFC 3550 §6.4.2).
+    pub(crate) fn send_rtcp(&mut self, to: SocketAddr, count: u16) {
+        for _ in 0..count {
+            let mut packet = vec![0x80, 201, 0, 1];
+            packet.extend(self.ssrc.to_be_bytes());
+            self.socket.send_to(&packet, to).expect("loopback takes it");
+        }
+    }
+    /// Sends bytes as they are.
+    pub(crate) fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        self.socket.send_to(bytes, to).expect("loopback takes it");
+    }
+    /// Waits for `count` datagrams; fewer only after `patience`.
+    pub(crate) fn receive(&self, count: usize, patience: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
+        let deadline = Instant::now() + patience;
+        let mut got = Vec::new();
+        while got.len() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            got.extend(self.receive_one(left));
+        }
+        got
+    }
+    /// What has arrived already. A packet counts as arrived when the daemon has counted it; the wait
+    /// only bridges the moment between its counting and its sending.
+    pub(crate) fn drain(&self) -> Vec<(SocketAddr, Vec<u8>)> {
+        std::iter::from_fn(|| self.receive_one(Duration::from_millis(50))).collect()
+    }
+    fn receive_one(&self, patience: Duration) -> Option<(SocketAddr, Vec<u8>)> {
+        self.socket
+            .set_read_timeout(Some(patience))
+            .expect("a timeout above zero is accepted");
+        let mut buffer = vec![0; 2048];
+        let (len, from) = self.socket.recv_from(&mut buffer).ok()?;
+        buffer.truncate(len);
+        Some((from, buffer))
+    }
+}
