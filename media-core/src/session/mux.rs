@@ -55,11 +55,6 @@ pub(super) fn hear_answer(
     }
 }
 
-/// Does the party need a second port for RTCP?
-pub(super) fn needs_rtcp_port(state: MuxState) -> bool {
-    !(state.offered && state.reply == MuxReply::Accept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

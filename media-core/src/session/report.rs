@@ -103,7 +103,7 @@ pub struct StreamTotals {
     pub packets: u64,
     /// `bytes`: whole RTP packets, without IP and UDP headers.
     pub octets: u64,
-    /// `errors`: packets dropped.
+    /// `errors`: packets dropped for a fault, not by signalling or command.
     pub errors: u64,
 }
 

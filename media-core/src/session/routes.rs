@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::call::{Call, Local, Media};
-use crate::engine::{Command, Component, Route, SinkAction};
+use crate::engine::{Command, Component, LearnMode, Learning, Route, SinkAction};
 use crate::units::SocketId;
 
 /// Where one section's packets go.
@@ -87,7 +87,7 @@ struct Restated {
 impl Restated {
     fn new(media: &Media, is_rtcp: bool, blocked: bool, sinks: Sinks) -> Self {
         let stream = if is_rtcp { &media.rtcp } else { &media.rtp };
-        let learning = media.learning;
+        let learning = learning(media);
         Self {
             component: component(media, is_rtcp) as u8,
             endpoint: stream.signalled,
@@ -124,7 +124,7 @@ impl Restated {
                 call,
                 component: component(media, is_rtcp),
                 endpoint: self.endpoint,
-                learning: media.learning,
+                learning: learning(media),
                 learn_epoch: media.learn_epoch,
                 blocked: self.blocked,
                 pierce_nat: self.pierce_nat,
@@ -135,6 +135,16 @@ impl Restated {
             }),
         }
     }
+}
+
+/// Of a party that has not described the section nothing is learned: whoever finds the port first
+/// would be sent the other side's media.
+fn learning(media: &Media) -> Learning {
+    let mut learning = media.learning;
+    if !media.described {
+        learning.mode = LearnMode::Off;
+    }
+    learning
 }
 
 fn component(media: &Media, is_rtcp: bool) -> Component {

@@ -150,7 +150,7 @@ impl Signal<'_> {
             Role::Offer => {
                 let options = self.options.sdp.rtcp_mux;
                 announced = mux::hear_offer(&mut said.mux, told.mux.on, params.rtcp_mux, options);
-                pairs = [mux::needs_rtcp_port(said.mux), !said.mux.far_single];
+                pairs = [!said.mux.on, !announced.same_port];
                 said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
                 codecs = said.offered.shown().to_vec();
                 said.mid.clone_from(&params.mid);
@@ -163,7 +163,7 @@ impl Signal<'_> {
             }
             Role::Answer => {
                 announced = mux::hear_answer(&mut told.mux, &mut said.mux, params.rtcp_mux);
-                pairs = [!told.mux.far_single, mux::needs_rtcp_port(told.mux)];
+                pairs = [!said.mux.on && !told.mux.far_single, !told.mux.on];
                 codecs = told.offered.answer(&params.codecs, &self.options.sdp.codec);
                 mid = told.mid.clone();
                 dead = params.rejected || told.rejected;

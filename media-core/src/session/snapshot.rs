@@ -199,7 +199,7 @@ fn received(media: &Media, is_rtcp: bool) -> StreamTotals {
         total.add(StreamTotals {
             packets: local.counters.packets.get(),
             octets: local.counters.octets.get(),
-            errors: local.counters.dropped_total(),
+            errors: errors(&local.counters),
         });
     }
     total
@@ -208,6 +208,21 @@ fn received(media: &Media, is_rtcp: bool) -> StreamTotals {
 fn set(flags: &[(bool, &'static str)]) -> Vec<&'static str> {
     let set = flags.iter().filter(|(set, _)| *set);
     set.map(|(_, name)| *name).collect()
+}
+
+/// Packets dropped for a fault; not those that signalling or a command left without a destination.
+fn errors(counters: &StreamCounters) -> u64 {
+    let meant = [
+        DropReason::Blocked,
+        DropReason::NoEndpoint,
+        DropReason::NoRoute,
+        DropReason::NoSink,
+    ];
+    let meant: u64 = meant
+        .into_iter()
+        .map(|reason| counters.dropped_for(reason))
+        .sum();
+    counters.dropped_total().saturating_sub(meant)
 }
 
 /// Sources heard on a stream.

@@ -1,7 +1,7 @@
 //! Sections and streams: muxing, holds, rejections, interfaces, learning, blocking.
 
 use super::*;
-use crate::engine::LearnMode;
+use crate::engine::{DropReason, LearnMode};
 use crate::sdp::{Replace, RtcpMuxOptions};
 
 const MUX: &str = "a=rtcp-mux\r\n";
@@ -70,6 +70,36 @@ fn demux_joins_a_muxing_side_with_one_that_does_not() {
     assert_eq!(desk.rtcp_leaves(to_t + 1), Some((to_f, Some(4000))));
     assert_eq!(desk.rtcp_leaves(to_f), Some((to_t + 1, Some(5001))));
     assert_eq!(desk.rtp_leaves(to_f), Some((to_t, Some(5000))));
+}
+
+#[test]
+fn a_side_that_muxes_keeps_its_single_port() {
+    let desk = Desk::new();
+    let demux = RtcpMuxOptions {
+        demux: true,
+        ..RtcpMuxOptions::default()
+    };
+    mux_offer(&desk, MUX, demux);
+    let to_f = port(&mux_answer(&desk, ""));
+    let again = desk.offer(said("t", "f", &sdp(5000))).unwrap();
+    assert_eq!((port(&again), has_mux(&again)), (to_f, true));
+    let answered = desk
+        .answer(said("t", "f", &sdp_at("127.0.0.9", 4000, MUX)))
+        .unwrap();
+    assert!(!has_mux(&answered));
+    assert_eq!(desk.open_sockets(), 3);
+    // When it stops muxing it needs a port for RTCP.
+    desk.answer(said("t", "f", &sdp(4000))).unwrap();
+    assert_eq!(desk.open_sockets(), 5);
+}
+
+#[test]
+fn nothing_is_learned_of_a_party_that_has_not_spoken() {
+    let desk = Desk::new();
+    let to_t = port(&desk.offer(said("f", "", &sdp(4000))).unwrap());
+    assert_eq!(desk.route(to_t).learning.mode, LearnMode::Off);
+    desk.answer(said("f", "t", &sdp(5000))).unwrap();
+    assert_eq!(desk.route(to_t).learning.mode, LearnMode::Delayed);
 }
 
 #[test]
@@ -536,12 +566,16 @@ fn counters_show_up_in_reports_totals_and_statistics() {
     };
     count(to_t, 5);
     count(to_f, 7);
+    let dropped = &desk.route(to_f).counters.dropped;
+    dropped[DropReason::Blocked as usize].set(9);
+    dropped[DropReason::Malformed as usize].set(2);
     desk.wait(Duration::from_secs(3));
     // A new port adds to what the old one counted.
     let moved = port(&desk.offer(said("f", "t", &sdp(4010))).unwrap());
     count(moved, 100);
     let report = desk.query("c");
     assert_eq!((report.rtp.packets, report.rtp.octets), (112, 112 * 172));
+    assert_eq!(report.rtp.errors, 2, "what is blocked is no error");
     assert_eq!(report.tags[1].medias[0].streams[0].received.packets, 105);
     let last = report.tags[0].medias[0].streams[0].last_packet;
     assert_eq!(last, Duration::from_secs(1_700_000_002));
