@@ -4,12 +4,19 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{io, mem};
 
 use super::sys::{self, WakeFd};
 use crate::engine::{BindError, Command, MediaPlane, SocketOptions};
 use crate::units::{ShardId, SocketId};
+
+/// Messages that a shard may be behind before its callers have to wait for it. It takes them all at each
+/// tick, so this is some hundred calls set up within a millisecond.
+const QUEUE_LIMIT: usize = 2048;
+/// How long a caller waits at most.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What travels to a shard.
 #[derive(Debug)]
@@ -27,6 +34,8 @@ pub(super) struct ShardPort {
     shard: ShardId,
     sockets: Mutex<Places>,
     queue: Mutex<VecDeque<Message>>,
+    /// Told when the queue has been emptied.
+    drained: Condvar,
     /// Set with each message, cleared when the shard takes them: one wake-up per batch of messages.
     pending: AtomicBool,
     pub(super) wake: WakeFd,
@@ -49,6 +58,7 @@ impl ShardPort {
                 max: max_sockets,
             }),
             queue: Mutex::new(VecDeque::new()),
+            drained: Condvar::new(),
             pending: AtomicBool::new(false),
             wake: WakeFd::new()?,
         })
@@ -59,7 +69,17 @@ impl ShardPort {
     }
 
     fn send(&self, messages: impl IntoIterator<Item = Message>) {
-        lock(&self.queue).extend(messages);
+        let mut queue = lock(&self.queue);
+        if queue.len() >= QUEUE_LIMIT {
+            // A timeout, so that a shard that has died cannot hold up its callers for ever.
+            let behind = |queue: &mut VecDeque<Message>| queue.len() >= QUEUE_LIMIT;
+            let waited = self
+                .drained
+                .wait_timeout_while(queue, QUEUE_PATIENCE, behind);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        queue.extend(messages);
+        drop(queue);
         // Release: a shard that sees the flag sees the message.
         if !self.pending.swap(true, Ordering::AcqRel) {
             self.wake.wake();
@@ -72,6 +92,9 @@ impl ShardPort {
         if self.pending.load(Ordering::Relaxed) {
             self.pending.store(false, Ordering::Release);
             mem::swap(&mut *lock(&self.queue), into);
+            if into.len() >= QUEUE_LIMIT {
+                self.drained.notify_all();
+            }
         }
     }
 

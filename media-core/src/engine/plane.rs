@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use super::Command;
 use crate::units::{ShardId, SocketId};
 
-/// Sockets and shards, as the control side sees them. Never waits for a shard.
+/// Sockets and shards, as the control side sees them. Waits for a shard only while that one is thousands
+/// of messages behind.
 pub trait MediaPlane: Send + Sync {
     /// How many shards there are, at least 1. Ids run from 0.
     fn shards(&self) -> u8;
