@@ -93,6 +93,8 @@ impl Signal<'_> {
         for (index, params) in description.params().into_iter().enumerate() {
             for party in [&mut *said, &mut *told] {
                 if party.medias.len() <= index {
+                    // Most calls have one section for ever: room for one, not for four.
+                    party.medias.reserve_exact(1);
                     party.medias.push(Media::new(&params, self.unix));
                 }
             }
@@ -301,6 +303,7 @@ impl Signal<'_> {
             at
         } else {
             let binding = self.allocate(place, pair)?;
+            media.bindings.reserve_exact(1);
             media.bindings.push(binding);
             media.bindings.len() - 1
         };
