@@ -235,6 +235,45 @@ fn limits_refuse_new_calls_in_words_that_the_client_knows() {
 }
 
 #[test]
+fn bandwidth_limit_refuses_new_calls_while_it_is_exceeded() {
+    let daemon = daemon(&[
+        "--port-min=25360",
+        "--port-max=25399",
+        "--max-bandwidth=100",
+    ]);
+    let ng = Ng::of(&daemon);
+    let to_b = media_port(&ng.offer("first", 4000));
+    let phone = phone();
+    let deadline = Instant::now() + DEADLINE;
+    // Each try is a call of its own: a re-offer would pass.
+    let refused = (0..)
+        .map(|n| {
+            // Requests in between take time, so that the few ports are free again for the next try.
+            for seq in 0..50 {
+                phone.send_to(&rtp(seq), to_b).unwrap();
+                ng.ask(&json!({"command": "ping"}));
+            }
+            let id = format!("call{n}");
+            let reply = ng.offer(&id, 4000);
+            ng.ask(&json!({"command": "delete", "call-id": id}));
+            assert!(Instant::now() < deadline, "never refused");
+            reply
+        })
+        .find(|reply| reply["result"] != "ok")
+        .unwrap();
+    assert_eq!(
+        refused,
+        json!({"result": "load limit", "message": "Bandwidth limit exceeded"})
+    );
+    while ng.offer("later", 4000)["result"] != "ok" {
+        assert!(
+            Instant::now() < deadline,
+            "still refused although nothing is received"
+        );
+    }
+}
+
+#[test]
 fn exhausted_ports_are_an_error_that_controllers_know() {
     let daemon = daemon(&["--port-min=25300", "--port-max=25303"]);
     let ng = Ng::of(&daemon);

@@ -123,29 +123,30 @@ fn command() -> Command {
         )
         .after_help(
             "Example, for a Kamailio on this machine and media on 192.0.2.1:\n  \
-             daemon-rtpengine --interface=192.0.2.1 --listen-ng=127.0.0.1:2223 --listen-http=127.0.0.1:2225",
+             daemon-rtpengine --interface=192.0.2.1 --listen-ng=127.0.0.1:2223 --listen-http=127.0.0.1:2225\n\n\
+             rtpengine's other options are accepted too; at the start, a line for each one given says why it has \
+             no effect.\n",
         )
         .max_term_width(100)
         .disable_help_flag(true)
-        .disable_version_flag(true)
-        .args([
-            Arg::new("help")
-                .short('h')
-                .long("help")
-                .action(ArgAction::Help)
-                .help_heading(super::options::Group::Process.heading())
-                .help("Print this help"),
-            Arg::new("version")
-                .short('v')
-                .long("version")
-                .action(ArgAction::Version)
-                .help_heading(super::options::Group::Process.heading())
-                .help("Print the version"),
-        ]);
+        .disable_version_flag(true);
     for spec in OPTIONS {
         command = command.arg(argument(spec));
     }
-    command
+    command.args([
+        Arg::new("help")
+            .short('h')
+            .long("help")
+            .action(ArgAction::Help)
+            .help_heading(super::options::Group::Process.heading())
+            .help("Print this help"),
+        Arg::new("version")
+            .short('v')
+            .long("version")
+            .action(ArgAction::Version)
+            .help_heading(super::options::Group::Process.heading())
+            .help("Print the version"),
+    ])
 }
 
 fn argument(spec: &'static Spec) -> Arg {

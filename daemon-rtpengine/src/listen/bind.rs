@@ -25,7 +25,7 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
-/// A blocking UDP socket; `None` if the machine has no IPv6 and nobody asked for it by address.
+/// A blocking UDP socket; `None` if this is IPv6's wildcard or loopback on a machine without IPv6.
 pub(super) fn udp(address: SocketAddr, tos: Option<u8>) -> Result<Option<UdpSocket>, ListenError> {
     let socket = bind("UDP", address, Type::DGRAM, |socket| {
         // Granted as far as the kernel's limit goes; less is no reason not to start.
@@ -65,7 +65,9 @@ fn bind(
     kind: Type,
     prepare: impl Fn(&Socket) -> io::Result<()>,
 ) -> Result<Option<Socket>, ListenError> {
-    let optional = address.is_ipv6() && address.ip().is_unspecified();
+    // What `2223` and `localhost:2223` mean besides IPv4; any other address was asked for by name.
+    let optional =
+        address.is_ipv6() && (address.ip().is_unspecified() || address.ip().is_loopback());
     let give_up = Instant::now() + PATIENCE;
     let attempt = || -> io::Result<Socket> {
         let socket = Socket::new(Domain::for_address(address), kind, None)?;
@@ -83,7 +85,7 @@ fn bind(
                 std::thread::sleep(PAUSE);
             }
             Err(e) if optional && e.kind() != io::ErrorKind::AddrInUse => {
-                tracing::info!(%address, error = %e, "no IPv6 here: {protocol} is served on IPv4 alone");
+                tracing::warn!(%address, error = %e, "no IPv6 here: {protocol} is not served on it");
                 return Ok(None);
             }
             Err(source) => {

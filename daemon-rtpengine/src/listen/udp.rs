@@ -36,7 +36,7 @@ struct Shared {
 }
 
 impl UdpListener {
-    /// Serves `address`; `None` if it is the IPv6 wildcard on a machine without IPv6.
+    /// Serves `address`; `None` if it is IPv6's wildcard or loopback on a machine without IPv6.
     pub(crate) fn start(
         address: SocketAddr,
         tos: Option<u8>,

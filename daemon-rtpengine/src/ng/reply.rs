@@ -90,11 +90,9 @@ fn call(report: &CallReport) -> Value<'static> {
     out.push("created", int(report.created.as_secs()));
     out.push("created_us", int(report.created.subsec_micros()));
     out.push("last signal", int(report.last_signal.as_secs()));
-    let mut ssrcs = Value::dict();
-    for report in &report.ssrcs {
-        ssrcs.push(report.ssrc.get().to_string(), ssrc(report));
-    }
-    out.push("SSRC", ssrcs);
+    // rtpengine puts figures of RTCP reports here, for calls whose RTCP it takes apart; we relay RTCP
+    // as it is, and clients walk into every entry, so there is none.
+    out.push("SSRC", Value::dict());
     let mut tags = Value::dict();
     for report in &report.tags {
         tags.push(report.key.clone(), tag(report));
@@ -104,6 +102,13 @@ fn call(report: &CallReport) -> Value<'static> {
     totals.push("RTP", stats(&report.rtp));
     totals.push("RTCP", stats(&report.rtcp));
     out.push("totals", totals);
+    if !report.ssrcs.is_empty() {
+        let mut reception = Value::dict();
+        for report in &report.ssrcs {
+            reception.push(report.ssrc.get().to_string(), ssrc(report));
+        }
+        out.push("reception", reception);
+    }
     out
 }
 
@@ -199,8 +204,8 @@ fn stats(totals: &StreamTotals) -> Value<'static> {
     out
 }
 
-/// Ours: measured on the packets themselves. rtpengine puts the figures of RTCP reports here, and
-/// nothing for a call without them.
+/// `reception` is ours: measured on the packets themselves (RFC 3550 §A.3, §A.8), jitter in
+/// milliseconds.
 fn ssrc(report: &SsrcReport) -> Value<'static> {
     let mut out = Value::dict();
     out.push("tag", Value::string(report.tag.clone()));
@@ -227,6 +232,34 @@ mod tests {
         let mut out = Vec::new();
         json::encode(value, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn reception_is_told_under_a_key_of_its_own() {
+        let report = CallReport {
+            created: Duration::ZERO,
+            last_signal: Duration::ZERO,
+            ssrcs: vec![SsrcReport {
+                ssrc: Ssrc::new(7),
+                tag: "A".into(),
+                packets: 10,
+                octets: 1720,
+                lost: 1,
+                reordered: 2,
+                duplicates: 3,
+                jitter: Duration::from_micros(4999),
+            }],
+            tags: Vec::new(),
+            rtp: StreamTotals::default(),
+            rtcp: StreamTotals::default(),
+        };
+        let text = text(&query(&report));
+        assert!(text.contains(r#""SSRC":{}"#), "{text}");
+        let expected = concat!(
+            r#""reception":{"7":{"tag":"A","packets":10,"bytes":1720,"lost":1,"reordered":2,"#,
+            r#""duplicates":3,"jitter":4}},"result":"ok"}"#
+        );
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]
