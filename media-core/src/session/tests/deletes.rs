@@ -399,6 +399,24 @@ fn shutdown_ends_every_call() {
 }
 
 #[test]
+fn offer_that_crosses_a_timeout_leaves_nothing_behind() {
+    let desk = Desk::new();
+    desk.call("c");
+    let call = *desk.plane.lock().calls.keys().next().unwrap();
+    let reason = TimeoutReason::Inactivity;
+    {
+        let mut inner = desk.plane.lock();
+        inner.end(call);
+        inner.events.push_back(Event::CallTimedOut { call, reason });
+    }
+    // New sockets, and the call anew on the shard, before the word of its end has come.
+    desk.offer(said("f", "t", &sdp(4010))).unwrap();
+    assert_eq!(desk.open_sockets(), 2);
+    desk.assert_empty();
+    assert_eq!(desk.ends(), [("c".into(), EndReason::MediaTimeout)]);
+}
+
+#[test]
 fn events_on_calls_and_sockets_long_gone_are_ignored() {
     let desk = Desk::new();
     desk.call("c");
