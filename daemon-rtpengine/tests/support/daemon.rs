@@ -41,7 +41,12 @@ impl Program {
                 command.args(["--table=-1", "--no-fallback=false"]);
                 command
             }
-            Self::Ours(path) => Command::new(path),
+            Self::Ours(path) => {
+                let mut command = Command::new(path);
+                // Debian's own file would add listeners.
+                command.arg("--config-file=none");
+                command
+            }
         }
     }
 }
@@ -110,6 +115,10 @@ impl Daemon {
     /// Its media ports (and the two below them).
     pub(crate) const fn ports(&self) -> &PortBlock {
         &self.ports
+    }
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.guard.id()
     }
     /// Kills it without warning.
     pub(crate) fn kill(&mut self) {

@@ -59,18 +59,22 @@ impl Shard {
         let ready = self.wait();
         let now = Instant::now();
         self.core.counters.wakeups.add(1);
+        // Cleared before the queue is emptied, or a message in between would wait for the next wake-up.
+        if self.ready[..ready].iter().any(|event| event.u64 == WAKE) {
+            self.core.port().wake.clear();
+        }
+        let go_on = self.core.obey(now, &mut self.sockets);
         let mut received = 0;
         for at in 0..ready {
             let user_data = self.ready[at].u64;
-            if user_data == WAKE {
-                self.core.port().wake.clear();
-            } else if self.receive(now, user_data) {
+            if user_data != WAKE && self.receive(now, user_data) {
                 received += 1;
             }
         }
         // A full batch means that more is waiting: no nap then.
         self.busy = received > 0 && ready < EVENTS;
-        self.core.housekeep(now, &mut self.sockets)
+        self.core.housekeep(now, &mut self.sockets);
+        go_on
     }
 
     fn wait(&mut self) -> usize {

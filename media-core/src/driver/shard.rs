@@ -34,7 +34,9 @@ pub(super) struct Core {
     pub(super) engine: Engine,
     pub(super) counters: Arc<ShardCounters>,
     port: Arc<ShardPort>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Vec<Event>>,
+    /// Of this turn; one message carries them all, so that the listener wakes once.
+    reports: Vec<Event>,
     egress: Egress,
     messages: VecDeque<Message>,
     next_cpu_sample: Instant,
@@ -47,6 +49,7 @@ impl Core {
             counters: parts.counters,
             port: parts.port,
             events: parts.events,
+            reports: Vec::new(),
             egress: Egress::new(),
             messages: VecDeque::new(),
             next_cpu_sample: now,
@@ -68,8 +71,10 @@ impl Core {
         self.drain(io);
     }
 
-    /// Messages and timers; `false` when the shard is to end.
-    pub(super) fn housekeep(&mut self, now: Instant, io: &mut impl Io) -> bool {
+    /// Messages; `false` when the shard is to end. Taken after a batch was received and before it is
+    /// handled: whoever got a reply from the control side and sends a packet because of it finds the
+    /// commands behind that reply applied.
+    pub(super) fn obey(&mut self, now: Instant, io: &mut impl Io) -> bool {
         let mut messages = std::mem::take(&mut self.messages);
         self.port.take(&mut messages);
         let mut go_on = true;
@@ -91,6 +96,11 @@ impl Core {
             }
         }
         self.messages = messages;
+        go_on
+    }
+
+    /// Timers, once the batch was handled.
+    pub(super) fn housekeep(&mut self, now: Instant, io: &mut impl Io) {
         if self.engine.poll_timeout().is_some_and(|at| at <= now) {
             self.engine.handle_timeout(now, &mut self.egress);
             self.drain(io);
@@ -99,7 +109,10 @@ impl Core {
             self.counters.cpu_ns.set(sys::thread_cpu_ns());
             self.next_cpu_sample = now + CPU_SAMPLE_INTERVAL;
         }
-        go_on
+        if !self.reports.is_empty() {
+            // Nobody listens only when the driver is being dropped.
+            let _ = self.events.send(std::mem::take(&mut self.reports));
+        }
     }
 
     /// The kernel has let go of a socket.
@@ -109,8 +122,7 @@ impl Core {
     }
 
     pub(super) fn report(&mut self, event: Event) {
-        // Nobody listens only when the driver is being dropped.
-        let _ = self.events.send(event);
+        self.reports.push(event);
     }
 
     #[inline]

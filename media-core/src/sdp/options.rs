@@ -15,7 +15,8 @@ pub struct SdpOptions {
     pub media_remove: Vec<String>,
     /// `ICE`.
     pub ice: IceOption,
-    /// `generate-mid`: numbers the media sections when the offer had no `a=mid`.
+    /// `generate-mid`: numbers the media sections when the offer had no `a=mid`
+    /// ([`super::generated_mid`]). Means nothing in an answer.
     pub generate_mid: bool,
     /// `original-sendrecv`: leaves the direction attributes as they came.
     pub original_sendrecv: bool,
@@ -40,7 +41,7 @@ pub struct Replace {
     pub origin: bool,
     /// `origin-full`: user name, session id, version and address in `o=`.
     pub origin_full: bool,
-    /// `session-connection`: kept for compatibility.
+    /// `session-connection`: the session's `c=` even where every section has its own.
     pub session_connection: bool,
     /// `SDP-version`: the version in `o=` is counted by us, one up with each change.
     pub sdp_version: bool,
@@ -52,6 +53,13 @@ pub struct Replace {
     pub session_name: bool,
     /// `zero-address`: 0.0.0.0 becomes our address too.
     pub zero_address: bool,
+}
+
+impl Replace {
+    /// Is the version in `o=` ours to count?
+    pub(super) const fn counts_version(self) -> bool {
+        self.sdp_version || self.force_increment_sdp_version || self.origin_full
+    }
 }
 
 /// `codec` lists, each entry as written: `name[/clock[/channels[/bitrate[/ptime[/fmtp[/opts]]]]]]`,
@@ -143,4 +151,12 @@ pub struct Edits {
     pub remove: Vec<String>,
     /// First replaced by second.
     pub substitute: Vec<(String, String)>,
+}
+
+impl Edits {
+    /// Nothing to do?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty() && self.substitute.is_empty()
+    }
 }

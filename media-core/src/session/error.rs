@@ -1,5 +1,7 @@
 //! Why a request on a call was refused.
 
+use super::Limit;
+
 /// Display is the text that NG callers match literally; do not change a letter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -25,9 +27,9 @@ pub enum SessionError {
     /// The interface's pool is exhausted; the call is destroyed.
     #[error("Ran out of ports")]
     OutOfPorts,
-    /// A limit refuses a new call.
-    #[error("Parallel session limit reached")]
-    SessionLimit,
+    /// A limit refuses a new call. The daemon words it according to what the client supports.
+    #[error("{0}")]
+    Limit(Limit),
     /// `delete` found nothing and `fatal` was set.
     #[error("Call-ID not found or tags didn't match")]
     NotFound,

@@ -2,8 +2,43 @@
 //!
 //! Knows addresses and tags, never packets. Sockets come through [`crate::engine::MediaPlane`].
 
+mod call;
+mod config;
 mod error;
+mod interfaces;
+mod limits;
+mod mux;
+mod observer;
 mod options;
+mod parties;
+mod ports;
+mod registry;
+mod report;
+mod request;
+mod routes;
+mod sessions;
+mod signal;
+mod snapshot;
+mod statistics;
+mod tally;
+mod verdict;
 
+pub use config::{InterfaceConfig, SessionConfig, TimeoutsConfig};
 pub use error::SessionError;
+pub use limits::Limit;
+pub use observer::{CallEnded, EndReason, SessionObserver};
 pub use options::{DeleteOptions, Options, SecureProfile, Selector, TransportProtocol};
+pub use report::{
+    CallReport, MediaReport, SsrcReport, StreamReport, StreamTotals, SubscriptionReport, TagReport,
+};
+pub use request::{
+    AnswerRequest, DeleteOutcome, DeleteRequest, OfferRequest, QueryRequest, Rewritten, Warning,
+};
+pub use sessions::Sessions;
+pub use statistics::{
+    CurrentStatistics, InterfaceStatistics, IntervalStatistics, SessionStatistics, TotalStatistics,
+};
+pub use verdict::Verdict;
+
+#[cfg(test)]
+mod tests;

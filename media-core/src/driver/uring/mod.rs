@@ -160,9 +160,11 @@ impl Shard {
         self.core.counters.wakeups.add(1);
         self.busy = false;
         let mut starved = false;
-        // Bounded: a queue's worth per turn, then messages and timers get their chance.
+        let mut go_on = true;
+        // Bounded: a queue's worth per turn, then timers get their chance.
         for _ in 0..64 {
             let n = self.sockets.ring.reap(&mut self.reaped[..]);
+            go_on &= self.core.obey(now, &mut self.sockets);
             for at in 0..n {
                 starved |= self.complete(now, self.reaped[at]);
             }
@@ -174,7 +176,8 @@ impl Shard {
             self.core.counters.buffer_shortages.add(1);
             self.rearm_starved();
         }
-        self.core.housekeep(now, &mut self.sockets)
+        self.core.housekeep(now, &mut self.sockets);
+        go_on
     }
 
     /// Handles one completion; `true` if a socket found no free slot.

@@ -9,6 +9,8 @@ use io_uring::{IoUring, squeue};
 use crate::driver::sys::{self, GENERATION_MASK};
 use crate::units::{ShardId, SocketId};
 
+/// How long a shard with nothing to do sleeps at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 const SQ_ENTRIES: u32 = 4096;
 const CQ_ENTRIES: u32 = 16384;
 /// Completions to wait for: more than a tick brings, so that the tick ends the wait.
@@ -125,11 +127,11 @@ impl Ring {
     /// the first arrival, but not beyond `until`. `busy`: the turn before had traffic.
     pub(super) fn enter(&mut self, busy: bool, until: Option<Instant>) -> io::Result<()> {
         let now = Instant::now();
-        let timeout = until.map(|at| Timespec::from(at.saturating_duration_since(now)));
-        let mut args = SubmitArgs::new();
-        if let Some(timeout) = &timeout {
-            args = args.timespec(timeout);
-        }
+        // Without an end to the whole wait, the kernel ends it with the minimum wait: an idle shard
+        // would wake at every tick.
+        let wait = until.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(now));
+        let timeout = Timespec::from(wait);
+        let mut args = SubmitArgs::new().timespec(&timeout);
         let mut want = 1;
         if !self.tick.is_zero() {
             let to_tick = sys::next_tick(self.origin, now, self.tick) - now;

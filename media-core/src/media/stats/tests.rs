@@ -73,7 +73,9 @@ fn duplicates_do_not_hide_loss() {
 fn dropout_of_up_to_the_limit_is_loss() {
     let stats = fed([0, MAX_DROPOUT - 1]);
     assert_eq!(stats.lost(), u64::from(MAX_DROPOUT) - 2);
-    assert_eq!(stats.restarts(), 0);
+    let mut stats = fed([0]);
+    assert_eq!(feed(&mut stats, [MAX_DROPOUT]), [Arrival::Stray]);
+    assert_eq!((stats.lost(), stats.restarts()), (0, 0));
 }
 
 #[test]
@@ -88,6 +90,30 @@ fn two_consecutive_packets_elsewhere_are_a_restart() {
     assert_eq!(stats.highest_seq(), Some(ExtSeqNo::new(40_002)));
     // The first packet of the new sequence is remembered.
     assert_eq!(feed(&mut stats, [40_000]), [Arrival::Duplicate]);
+}
+
+#[test]
+fn restart_needs_two_packets_each_time() {
+    let mut stats = fed([100, 40_000, 40_001]);
+    feed(&mut stats, (1..=6).map(|n| 40_001 + n * 2000));
+    assert_eq!(stats.restarts(), 1);
+    assert_eq!(feed(&mut stats, [40_001]), [Arrival::Stray]);
+}
+
+#[test]
+fn restart_with_another_timestamp_is_not_jitter() {
+    let mut stats = fed(0..50);
+    for (n, seq) in (50..60).zip(40_000_u16..) {
+        let timestamp = RtpTimestamp::new(n * 160 + 4000);
+        stats.on_packet(
+            SeqNo::new(seq),
+            timestamp,
+            u64::from(n) * 20_000,
+            CLOCK,
+            172,
+        );
+    }
+    assert_eq!((stats.restarts(), stats.jitter_ticks()), (1, 0));
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! Paced RTP (RFC 3550) through the ports a daemon gave out, and a check of all that comes back.
+//!
+//! One thread owns a set of calls and a few sockets per side; streams are told apart by the daemon's
+//! port. Streams come in pairs: 2k sends as side A of a call and expects what 2k+1 (side B) sent, and
+//! the other way round.
+//!
+//! Each payload names its stream and its number and is filled with a pattern, so that a packet lost,
+//! repeated, reordered, damaged or sent to the wrong party is known as such. Latency runs from the send
+//! (interpolated within one `sendmmsg`) to the kernel's receive stamp: the generator's own scheduling is
+//! not in it.
+
+mod batch;
+mod live;
+mod packet;
+mod socket;
+mod stream;
+mod tally;
+mod worker;
+
+use std::net::SocketAddrV4;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use live::{Live, Progress};
+pub use socket::SocketPair;
+pub use tally::{StreamTally, Tally, histogram};
+pub use worker::run;
+
+/// What is sent: one packet of `payload_bytes` each `ptime_ms`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// RTP payload type (RFC 3551).
+    pub payload_type: u8,
+    /// Value of `a=rtpmap` behind the payload type.
+    pub rtpmap: &'static str,
+    /// RTP clock.
+    pub clock_rate_hz: u32,
+    /// Time between packets.
+    pub ptime_ms: u32,
+    /// Bytes behind the RTP header; at least 16, for the marks, at most 1400.
+    pub payload_bytes: usize,
+}
+
+impl Media {
+    /// G.711 µ-law, 20 ms: what most SIP calls carry.
+    pub const PCMU: Self = Self {
+        payload_type: 0,
+        rtpmap: "PCMU/8000",
+        clock_rate_hz: 8000,
+        ptime_ms: 20,
+        payload_bytes: 160,
+    };
+
+    /// Time between packets.
+    #[must_use]
+    pub const fn interval(&self) -> Duration {
+        Duration::from_millis(self.ptime_ms as u64)
+    }
+}
+
+/// Where a stream leaves and what it sends to.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamConfig {
+    /// Index of its socket among those given to [`run`].
+    pub socket: usize,
+    /// The daemon's address for it; also where its answer must come from.
+    pub daemon: SocketAddrV4,
+}
+
+/// The course of a run, as times since [`Plan::base`].
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What all times count from.
+    pub base: Instant,
+    /// The same moment on the clock of the kernel's stamps, in ns since 1970.
+    pub base_realtime_ns: u64,
+    /// First packets.
+    pub start: Duration,
+    /// Over which the streams' starts are spread.
+    pub rampup: Duration,
+    /// The measured phase.
+    pub steady: Range<Duration>,
+    /// How long the generator sleeps between looking for due packets.
+    pub tick: Duration,
+    /// First RTP sequence number, about.
+    pub first_sequence: u16,
+    /// What is sent.
+    pub media: Media,
+}
+
+impl Plan {
+    /// Lets stragglers come in after the last packet, before they count as lost.
+    pub const GRACE: Duration = Duration::from_secs(1);
+    /// Sending goes on this long after the measured phase, so that its end is like its middle.
+    pub const RUNOUT: Duration = Duration::from_millis(200);
+
+    /// A run that starts in a moment.
+    #[must_use]
+    pub fn new(media: Media, rampup: Duration, warmup: Duration, measured: Duration) -> Self {
+        let start = Duration::from_millis(100);
+        let steady = start + rampup + warmup;
+        Self {
+            base: Instant::now(),
+            base_realtime_ns: realtime_ns(),
+            start,
+            rampup,
+            steady: steady..steady + measured,
+            tick: Duration::from_micros(500),
+            first_sequence: 1000,
+            media,
+        }
+    }
+
+    /// Waits until a time of this plan.
+    pub fn wait_until(&self, time: Duration) {
+        std::thread::sleep(time.saturating_sub(self.base.elapsed()));
+    }
+
+    /// Where a kernel stamp lies in this plan.
+    fn since_base(&self, stamp_ns: u64) -> Duration {
+        Duration::from_nanos(stamp_ns.saturating_sub(self.base_realtime_ns))
+    }
+}
+
+/// Everything one generator thread needs.
+pub struct Job {
+    /// Its sockets.
+    pub sockets: Vec<Arc<SocketPair>>,
+    /// Its streams, side A and side B of each call in turn.
+    pub streams: Vec<StreamConfig>,
+    /// When to send what.
+    pub plan: Plan,
+    /// Where to publish counts while running.
+    pub live: Arc<Live>,
+}
+
+/// Nanoseconds since 1970 (until 2554), the clock of the kernel's receive stamps.
+fn realtime_ns() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    nanoseconds(now)
+}
+
+/// Whole nanoseconds of a span below 584 years.
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

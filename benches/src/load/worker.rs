@@ -1,0 +1,271 @@
+//! The generator thread's loop: send what is due, take what came, sleep a tick.
+
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batch::{ReceiveBatch, Received, SEND_SLOTS, SendBatch};
+use super::live::Delta;
+use super::packet::{self, Defect};
+use super::stream::{Arrival, Receiver, Sender};
+use super::{Job, Live, Plan, SocketPair, Tally, nanoseconds, realtime_ns};
+use crate::host;
+
+/// Ticks between looks at the RTCP sockets, which are quiet.
+const RTCP_TICKS: u32 = 64;
+
+/// Runs a job on the calling thread from the plan's start until its stragglers are in.
+#[must_use]
+pub fn run(job: Job) -> Tally {
+    host::sharpen_timers();
+    Worker::new(job).run()
+}
+
+struct Worker {
+    sockets: Vec<Arc<SocketPair>>,
+    senders: Vec<Sender>,
+    receivers: Vec<Receiver>,
+    /// Stream by the daemon's port.
+    by_port: Vec<Option<u32>>,
+    plan: Plan,
+    live: Arc<Live>,
+    delta: Delta,
+    tally: Tally,
+    send: SendBatch,
+    /// Stream and number of each packet in `send`.
+    batched: Vec<(usize, u64)>,
+    receive: ReceiveBatch,
+}
+
+impl Worker {
+    fn new(job: Job) -> Self {
+        let Job {
+            sockets,
+            streams,
+            plan,
+            live,
+        } = job;
+        let mut by_port = vec![None; 1 << 16];
+        let rounds = plan.rampup.as_nanos() / plan.media.interval().as_nanos().max(1);
+        let count = streams.len().max(1);
+        let senders = streams
+            .iter()
+            .enumerate()
+            .map(|(i, &config)| {
+                let index = u32::try_from(i).expect("invariant: fewer streams than ports");
+                by_port[usize::from(config.daemon.port())] = Some(index);
+                // Both sides of a call start in the same round.
+                let skip = (i & !1) as u128 * rounds / count as u128;
+                Sender::new(config, index, u64::try_from(skip).unwrap_or(0), &plan)
+            })
+            .collect();
+        Self {
+            receivers: streams.iter().map(|_| Receiver::default()).collect(),
+            sockets,
+            senders,
+            by_port,
+            plan,
+            live,
+            delta: Delta::default(),
+            tally: Tally::default(),
+            send: SendBatch::new(),
+            batched: Vec::with_capacity(SEND_SLOTS),
+            receive: ReceiveBatch::new(),
+        }
+    }
+
+    fn run(mut self) -> Tally {
+        // In socket order, so that a batch mostly leaves through one socket.
+        let mut order: Vec<usize> = (0..self.senders.len()).collect();
+        order.sort_by_key(|&i| self.senders[i].config.socket);
+        let end = self.plan.steady.end + Plan::RUNOUT;
+        let mut position = 0;
+        let mut ticks = 0_u32;
+        while self.plan.base.elapsed() < end {
+            if !order.is_empty() {
+                position = self.send_due(&order, position);
+            }
+            self.receive_all(ticks.is_multiple_of(RTCP_TICKS));
+            self.delta.publish(&self.live);
+            ticks = ticks.wrapping_add(1);
+            std::thread::sleep(self.plan.tick);
+        }
+        // Stragglers; not longer than needed, but a while for what comes twice.
+        while self.plan.base.elapsed() < end + Plan::GRACE
+            && !(self.is_complete() && self.plan.base.elapsed() > end + Plan::GRACE / 10)
+        {
+            self.receive_all(true);
+            self.delta.publish(&self.live);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.finish()
+    }
+
+    /// Sends everything due by now. Packets are numbered through all streams, round by round, and spread
+    /// evenly over the packet time; returns the first position not yet due.
+    fn send_due(&mut self, order: &[usize], mut position: usize) -> usize {
+        let streams = order.len();
+        let start_ns = nanoseconds(self.plan.start);
+        let interval_ns = u128::from(nanoseconds(self.plan.media.interval()));
+        let due = |position: usize| {
+            let after = position as u128 * interval_ns / streams as u128;
+            start_ns + u64::try_from(after).unwrap_or(u64::MAX - start_ns)
+        };
+        let now_ns = nanoseconds(self.plan.base.elapsed());
+        let mut socket = 0;
+        loop {
+            let due_ns = due(position);
+            if due_ns > now_ns {
+                break;
+            }
+            let i = order[position % streams];
+            if (position / streams) as u64 >= self.senders[i].skip {
+                let next_socket = self.senders[i].config.socket;
+                if self.send.len() == SEND_SLOTS || next_socket != socket {
+                    self.flush(socket);
+                    // Between batches, lest what comes in waits behind what goes out.
+                    self.receive_socket(socket);
+                }
+                socket = next_socket;
+                self.push(i, due_ns, now_ns);
+            }
+            position += 1;
+        }
+        self.flush(socket);
+        position
+    }
+
+    fn push(&mut self, i: usize, due_ns: u64, now_ns: u64) {
+        let sender = &mut self.senders[i];
+        let (header, mark, measured) = sender.next(due_ns, &self.plan);
+        if measured {
+            self.tally
+                .lag_us
+                .saturating_record((now_ns - due_ns) / 1000);
+        }
+        let payload_bytes = self.plan.media.payload_bytes;
+        self.send.push(sender.config.daemon, |buffer| {
+            packet::write(buffer, header, mark, payload_bytes)
+        });
+        self.batched.push((i, mark.number));
+        self.delta.sent += 1;
+    }
+
+    fn flush(&mut self, socket: usize) {
+        let count = self.batched.len() as u64;
+        if count == 0 {
+            return;
+        }
+        let before = realtime_ns();
+        self.tally.send_errors += self.send.send(&self.sockets[socket].rtp);
+        // They leave one by one: spread the send times over the call.
+        let each = realtime_ns().saturating_sub(before) / count;
+        for (k, (i, number)) in self.batched.drain(..).enumerate() {
+            self.senders[i].set_sent(number, before + each * k as u64);
+        }
+    }
+
+    fn receive_all(&mut self, rtcp_too: bool) {
+        for socket in 0..self.sockets.len() {
+            self.receive_socket(socket);
+            if rtcp_too {
+                self.tally.rtcp += self.receive.receive(&self.sockets[socket].rtcp) as u64;
+            }
+        }
+    }
+
+    fn receive_socket(&mut self, socket: usize) {
+        loop {
+            let count = self.receive.receive(&self.sockets[socket].rtp);
+            for slot in 0..count {
+                self.take(socket, slot);
+            }
+            // A short batch has emptied the socket.
+            if count < super::batch::RECEIVE_SLOTS {
+                break;
+            }
+        }
+    }
+
+    fn take(&mut self, socket: usize, slot: usize) {
+        let Received {
+            bytes,
+            from,
+            stamp_ns,
+        } = self.receive.get(slot);
+        let tally = &mut self.tally;
+        if self.plan.steady.contains(&self.plan.since_base(stamp_ns)) {
+            tally.relayed += 1;
+        }
+        let Some(i) = self.by_port[usize::from(from.port())].map(|i| i as usize) else {
+            tally.unknown_source += 1;
+            return;
+        };
+        let media = &self.plan.media;
+        let (header, mark) = match packet::read(bytes, media.payload_bytes) {
+            Ok(read) => read,
+            Err(Defect::Malformed) => {
+                tally.malformed += 1;
+                return;
+            }
+            Err(Defect::Rtcp) => {
+                tally.rtcp += 1;
+                return;
+            }
+            Err(Defect::Payload) => {
+                tally.damaged += 1;
+                return;
+            }
+        };
+        let sender = &self.senders[i ^ 1];
+        if !is_expected(&self.senders[i], socket, from) || mark.stream as usize != i ^ 1 {
+            tally.misrouted += 1;
+            return;
+        }
+        if header.payload_type != media.payload_type {
+            tally.wrong_payload_type += 1;
+            return;
+        }
+        let receiver = &mut self.receivers[i];
+        match receiver.arrive(mark.number, sender) {
+            Arrival::NeverSent => {
+                tally.damaged += 1;
+                return;
+            }
+            Arrival::Duplicate => return,
+            Arrival::Newest { skipped } => self.delta.missing += skipped.cast_signed(),
+            Arrival::Late => self.delta.missing -= 1,
+        }
+        tally.rewritten += u64::from(header != sender.header(mark.number, media.payload_type));
+        let jitter_before = receiver.jitter_ns();
+        if let Some(latency_ns) = receiver.measure(mark.number, stamp_ns, sender) {
+            // An odd stream hears side A.
+            tally.latency_us[(i & 1) ^ 1].saturating_record(latency_ns / 1000);
+        }
+        self.delta.received += 1;
+        self.delta.jitter_ns += receiver.jitter_ns().cast_signed() - jitter_before.cast_signed();
+        if !std::mem::replace(&mut receiver.tally.heard, true) {
+            self.delta.heard += 1;
+        }
+    }
+
+    /// Whether every packet has come.
+    fn is_complete(&self) -> bool {
+        let mut pairs = self.receivers.iter().enumerate();
+        pairs.all(|(i, receiver)| receiver.arrived == self.senders[i ^ 1].count)
+    }
+
+    fn finish(mut self) -> Tally {
+        for (i, receiver) in self.receivers.iter_mut().enumerate() {
+            receiver.tally.sent = self.senders[i ^ 1].measured_count();
+            receiver.tally.jitter = Duration::from_nanos(receiver.jitter_ns());
+        }
+        self.tally.streams = self.receivers.iter().map(|r| r.tally).collect();
+        self.tally
+    }
+}
+
+/// Whether a packet of stream `own` may come to this socket from there.
+fn is_expected(own: &Sender, socket: usize, from: SocketAddrV4) -> bool {
+    own.config.socket == socket && own.config.daemon == from
+}

@@ -1,0 +1,77 @@
+//! The experiments: media load, capacity, idle calls, signalling rate.
+//!
+//! What the numbers mean:
+//!
+//! - CPU per packet: run time of all the daemon's threads in the measured phase, divided by the packets
+//!   that came from it in that time. Delivery over loopback is charged to whoever sends, on the
+//!   generator's side as on the daemon's.
+//! - Loss: of the packets sent in the measured phase, those not back a second after the last one.
+//! - Latency: from the generator's send to the kernel's receive stamp at the other side.
+//! - Memory per call: growth of resident memory from the idle daemon to the end of the measured phase,
+//!   with media flowing.
+
+mod bench;
+mod capacity;
+mod load;
+
+use std::time::Duration;
+
+pub use bench::{Bench, BenchConfig, Idle, Signalling};
+pub use capacity::{Capacity, CapacityEnd, CapacityLimits};
+pub use load::{Generator, LoadReport};
+
+use crate::calls::CallError;
+use crate::ng::NgError;
+use crate::process::ProcessError;
+
+/// Why an experiment could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MeasureError {
+    /// The daemon could not be asked.
+    #[error("cannot reach the daemon")]
+    Ng(#[from] NgError),
+    /// The calls could not be set up.
+    #[error("cannot set up {count} calls")]
+    Calls {
+        /// How many were wanted.
+        count: usize,
+        /// The first failure.
+        source: CallError,
+    },
+    /// The signalling run failed.
+    #[error("signalling run failed")]
+    Signalling(#[from] CallError),
+    /// The daemon or the generator itself could not be looked at.
+    #[error("no process figures")]
+    Process(#[from] ProcessError),
+    /// The generator's own sockets could not be had.
+    #[error("no sockets for the generator")]
+    Sockets(#[from] std::io::Error),
+    /// A generator thread panicked.
+    #[error("a generator thread died")]
+    Worker,
+}
+
+/// How a load run goes on in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Phases {
+    /// Over which the streams' starts are spread.
+    pub rampup: Duration,
+    /// Traffic before the measured phase.
+    pub warmup: Duration,
+    /// The measured phase.
+    pub measured: Duration,
+}
+
+impl Phases {
+    /// A second to start, some to settle, then `seconds` of measuring.
+    #[must_use]
+    pub const fn measuring(seconds: u64) -> Self {
+        Self {
+            rampup: Duration::from_secs(1),
+            warmup: Duration::from_secs(if seconds < 5 { 1 } else { 3 }),
+            measured: Duration::from_secs(seconds),
+        }
+    }
+}

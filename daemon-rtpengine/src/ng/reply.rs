@@ -1,0 +1,359 @@
+//! Replies, in rtpengine's layout: which keys, in which order, numbers or texts.
+
+use std::net::SocketAddr;
+
+use media_core::session::{
+    CallReport, DeleteOutcome, MediaReport, SsrcReport, StreamReport, StreamTotals,
+    SubscriptionReport, TagReport,
+};
+
+use super::value::Value;
+
+/// `result: pong`.
+#[must_use]
+pub fn pong() -> Value<'static> {
+    with_result(Value::dict(), "pong")
+}
+
+/// `result: ok` and nothing else.
+#[must_use]
+pub fn ok() -> Value<'static> {
+    with_result(Value::dict(), "ok")
+}
+
+/// `result: error` with its reason.
+#[must_use]
+pub fn error(reason: impl Into<String>) -> Value<'static> {
+    let mut reply = with_result(Value::dict(), "error");
+    reply.push("error-reason", Value::string(reason));
+    reply
+}
+
+/// `result: load limit` with its message.
+#[must_use]
+pub fn load_limit(message: impl Into<String>) -> Value<'static> {
+    let mut reply = with_result(Value::dict(), "load limit");
+    reply.push("message", Value::string(message));
+    reply
+}
+
+/// The description for the other side.
+#[must_use]
+pub fn sdp(text: String) -> Value<'static> {
+    let mut reply = Value::dict();
+    reply.push("sdp", Value::string(text));
+    with_result(reply, "ok")
+}
+
+/// What `delete` found, or a warning that it found nothing.
+#[must_use]
+pub fn deleted(outcome: DeleteOutcome) -> Value<'static> {
+    let mut reply = match &outcome.report {
+        Some(report) => call(report),
+        None => Value::dict(),
+    };
+    if let Some(warning) = outcome.warning {
+        reply.push("warning", Value::string(warning.to_string()));
+    }
+    with_result(reply, "ok")
+}
+
+/// A call's state.
+#[must_use]
+pub fn query(report: &CallReport) -> Value<'static> {
+    with_result(call(report), "ok")
+}
+
+/// Call-ids.
+#[must_use]
+pub fn list(call_ids: Vec<String>) -> Value<'static> {
+    let mut reply = Value::dict();
+    let ids = call_ids.into_iter().map(Value::string).collect();
+    reply.push("calls", Value::List(ids));
+    with_result(reply, "ok")
+}
+
+/// Appends `result`, which rtpengine puts last (but in front of an error's reason).
+#[must_use]
+pub fn with_result(mut reply: Value<'static>, result: &'static str) -> Value<'static> {
+    reply.push("result", Value::str(result));
+    reply
+}
+
+/// A number of any width; NG has signed 64 bits.
+pub(crate) fn int(n: impl TryInto<i64>) -> Value<'static> {
+    Value::Int(n.try_into().unwrap_or(i64::MAX))
+}
+
+fn call(report: &CallReport) -> Value<'static> {
+    let mut out = Value::dict();
+    out.push("created", int(report.created.as_secs()));
+    out.push("created_us", int(report.created.subsec_micros()));
+    out.push("last signal", int(report.last_signal.as_secs()));
+    // rtpengine puts figures of RTCP reports here, for calls whose RTCP it takes apart; we relay RTCP
+    // as it is, and clients walk into every entry, so there is none.
+    out.push("SSRC", Value::dict());
+    let mut tags = Value::dict();
+    for report in &report.tags {
+        tags.push(report.key.clone(), tag(report));
+    }
+    out.push("tags", tags);
+    let mut totals = Value::dict();
+    totals.push("RTP", stats(&report.rtp));
+    totals.push("RTCP", stats(&report.rtcp));
+    out.push("totals", totals);
+    if !report.ssrcs.is_empty() {
+        let mut reception = Value::dict();
+        for report in &report.ssrcs {
+            reception.push(report.ssrc.get().to_string(), ssrc(report));
+        }
+        out.push("reception", reception);
+    }
+    out
+}
+
+fn tag(report: &TagReport) -> Value<'static> {
+    let mut out = Value::dict();
+    out.push("tag", Value::string(report.tag.clone()));
+    if let Some(branch) = &report.via_branch {
+        out.push("via-branch", Value::string(branch.clone()));
+    }
+    if let Some(label) = &report.label {
+        out.push("label", Value::string(label.clone()));
+    }
+    out.push("created", int(report.created.as_secs()));
+    out.push("subscriptions", subscriptions(&report.subscriptions));
+    out.push("subscribers", subscriptions(&report.subscribers));
+    out.push(
+        "medias",
+        Value::List(report.medias.iter().map(media).collect()),
+    );
+    out
+}
+
+fn subscriptions(reports: &[SubscriptionReport]) -> Value<'static> {
+    let one = |report: &SubscriptionReport| {
+        let mut out = Value::dict();
+        out.push("tag", Value::string(report.tag.clone()));
+        out.push("type", Value::str(report.kind));
+        out
+    };
+    Value::List(reports.iter().map(one).collect())
+}
+
+fn media(report: &MediaReport) -> Value<'static> {
+    let mut out = Value::dict();
+    out.push("index", int(report.index));
+    out.push("type", Value::string(report.kind.clone()));
+    out.push("protocol", Value::string(report.protocol.clone()));
+    if let Some(codec) = &report.codec {
+        out.push("codec", Value::string(codec.clone()));
+    }
+    out.push(
+        "streams",
+        Value::List(report.streams.iter().map(stream).collect()),
+    );
+    out.push("flags", words(&report.flags));
+    out
+}
+
+fn stream(report: &StreamReport) -> Value<'static> {
+    let mut out = Value::dict();
+    if let Some(local) = report.local {
+        out.push("local port", int(local.port()));
+        out.push("local address", Value::string(local.ip().to_string()));
+        out.push("family", Value::str(family(local)));
+    }
+    out.push("endpoint", endpoint(report.endpoint));
+    out.push("advertised endpoint", endpoint(report.advertised_endpoint));
+    out.push("last packet", int(report.last_packet.as_secs()));
+    out.push("flags", words(&report.flags));
+    if let Some(ssrc) = report.ssrc {
+        out.push("SSRC", int(ssrc.get()));
+    }
+    out.push("stats", stats(&report.received));
+    out
+}
+
+fn endpoint(endpoint: Option<SocketAddr>) -> Value<'static> {
+    let mut out = Value::dict();
+    if let Some(endpoint) = endpoint {
+        out.push("family", Value::str(family(endpoint)));
+        out.push("address", Value::string(endpoint.ip().to_string()));
+        out.push("port", int(endpoint.port()));
+    }
+    out
+}
+
+const fn family(address: SocketAddr) -> &'static str {
+    match address {
+        SocketAddr::V4(_) => "IPv4",
+        SocketAddr::V6(_) => "IPv6",
+    }
+}
+
+fn words(words: &[&'static str]) -> Value<'static> {
+    Value::List(words.iter().map(|word| Value::str(word)).collect())
+}
+
+fn stats(totals: &StreamTotals) -> Value<'static> {
+    let mut out = Value::dict();
+    out.push("packets", int(totals.packets));
+    out.push("bytes", int(totals.octets));
+    out.push("errors", int(totals.errors));
+    out
+}
+
+/// `reception` is ours: measured on the packets themselves (RFC 3550 §A.3, §A.8), jitter in
+/// milliseconds.
+fn ssrc(report: &SsrcReport) -> Value<'static> {
+    let mut out = Value::dict();
+    out.push("tag", Value::string(report.tag.clone()));
+    out.push("packets", int(report.packets));
+    out.push("bytes", int(report.octets));
+    out.push("lost", int(report.lost));
+    out.push("reordered", int(report.reordered));
+    out.push("duplicates", int(report.duplicates));
+    out.push("jitter", int(report.jitter.as_millis()));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use media_core::session::{Verdict, Warning};
+    use media_core::units::Ssrc;
+
+    use super::*;
+    use crate::ng::json;
+
+    fn text(value: &Value<'_>) -> String {
+        let mut out = Vec::new();
+        json::encode(value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn reception_is_told_under_a_key_of_its_own() {
+        let report = CallReport {
+            created: Duration::ZERO,
+            last_signal: Duration::ZERO,
+            ssrcs: vec![SsrcReport {
+                ssrc: Ssrc::new(7),
+                tag: "A".into(),
+                packets: 10,
+                octets: 1720,
+                lost: 1,
+                reordered: 2,
+                duplicates: 3,
+                jitter: Duration::from_micros(4999),
+            }],
+            tags: Vec::new(),
+            rtp: StreamTotals::default(),
+            rtcp: StreamTotals::default(),
+        };
+        let text = text(&query(&report));
+        assert!(text.contains(r#""SSRC":{}"#), "{text}");
+        let expected = concat!(
+            r#""reception":{"7":{"tag":"A","packets":10,"bytes":1720,"lost":1,"reordered":2,"#,
+            r#""duplicates":3,"jitter":4}},"result":"ok"}"#
+        );
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn short_replies_are_laid_out_like_rtpengines() {
+        assert_eq!(text(&pong()), r#"{"result":"pong"}"#);
+        assert_eq!(
+            text(&error("Unknown call-id")),
+            r#"{"result":"error","error-reason":"Unknown call-id"}"#
+        );
+        assert_eq!(
+            text(&load_limit("Parallel session limit reached")),
+            r#"{"result":"load limit","message":"Parallel session limit reached"}"#
+        );
+        assert_eq!(text(&sdp("v=0".into())), r#"{"sdp":"v=0","result":"ok"}"#);
+        assert_eq!(
+            text(&list(vec!["a".into(), "b".into()])),
+            r#"{"calls":["a","b"],"result":"ok"}"#
+        );
+        let missed = DeleteOutcome {
+            report: None,
+            warning: Some(Warning::NotFound),
+        };
+        assert_eq!(
+            text(&deleted(missed)),
+            r#"{"warning":"Call-ID not found or tags didn't match","result":"ok"}"#
+        );
+    }
+
+    /// The expected text is what rtpengine 10.5.3.5 said about such a call.
+    #[test]
+    fn query_is_laid_out_like_rtpengines() {
+        let local = Some("127.0.0.1:25106".parse().unwrap());
+        let endpoint = Some("127.0.0.1:4000".parse().unwrap());
+        let created = Duration::new(1_795_231_472, 610_413_000);
+        let stream = StreamReport {
+            local,
+            endpoint,
+            advertised_endpoint: None,
+            last_packet: created,
+            flags: vec!["RTP", "filled"],
+            ssrc: Some(Ssrc::new(4369)),
+            received: StreamTotals {
+                packets: 50,
+                octets: 8600,
+                errors: 0,
+            },
+            sent: StreamTotals::default(),
+            verdict: Verdict::Flowing,
+        };
+        let tie = SubscriptionReport {
+            tag: String::new(),
+            kind: "offer/answer",
+        };
+        let report = CallReport {
+            created,
+            last_signal: created,
+            ssrcs: Vec::new(),
+            tags: vec![TagReport {
+                key: "A".into(),
+                tag: "A".into(),
+                label: Some("lbl".into()),
+                via_branch: None,
+                created,
+                subscriptions: vec![tie.clone()],
+                subscribers: vec![tie],
+                medias: vec![MediaReport {
+                    index: 1,
+                    kind: "audio".into(),
+                    protocol: "RTP/AVP".into(),
+                    codec: Some("PCMU/8000".into()),
+                    streams: vec![stream],
+                    flags: vec!["initialized", "send", "recv"],
+                }],
+                blocked: false,
+            }],
+            rtp: StreamTotals::default(),
+            rtcp: StreamTotals::default(),
+        };
+        assert_eq!(
+            text(&query(&report)),
+            concat!(
+                r#"{"created":1795231472,"created_us":610413,"last signal":1795231472,"SSRC":{},"#,
+                r#""tags":{"A":{"tag":"A","label":"lbl","created":1795231472,"#,
+                r#""subscriptions":[{"tag":"","type":"offer/answer"}],"#,
+                r#""subscribers":[{"tag":"","type":"offer/answer"}],"#,
+                r#""medias":[{"index":1,"type":"audio","protocol":"RTP/AVP","codec":"PCMU/8000","#,
+                r#""streams":[{"local port":25106,"local address":"127.0.0.1","family":"IPv4","#,
+                r#""endpoint":{"family":"IPv4","address":"127.0.0.1","port":4000},"#,
+                r#""advertised endpoint":{},"last packet":1795231472,"flags":["RTP","filled"],"#,
+                r#""SSRC":4369,"stats":{"packets":50,"bytes":8600,"errors":0}}],"#,
+                r#""flags":["initialized","send","recv"]}]}},"#,
+                r#""totals":{"RTP":{"packets":0,"bytes":0,"errors":0},"#,
+                r#""RTCP":{"packets":0,"bytes":0,"errors":0}},"result":"ok"}"#
+            )
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! One log line per call at its end, and counts of how streams ended.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+
+use media_core::session::{CallEnded, CallReport, SessionObserver};
+
+/// Sees every call end.
+#[derive(Debug, Default)]
+pub struct CallLog {
+    verdicts: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl CallLog {
+    /// Streams of ended calls by the name of their verdict.
+    #[must_use]
+    pub fn verdicts(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionObserver for CallLog {
+    fn call_ended(&self, ended: &CallEnded) {
+        {
+            let mut verdicts = self.lock();
+            let medias = ended.report.tags.iter().flat_map(|tag| &tag.medias);
+            for stream in medias.flat_map(|media| &media.streams) {
+                *verdicts.entry(stream.verdict.name()).or_default() += 1;
+            }
+        }
+        if tracing::enabled!(tracing::Level::INFO) {
+            tracing::info!(
+                call_id = ended.call_id,
+                reason = %ended.reason,
+                seconds = ended.duration.as_secs_f64(),
+                tags = tags(&ended.report),
+                packets = ended.report.rtp.packets,
+                streams = streams(&ended.report),
+                "call ended"
+            );
+        }
+    }
+}
+
+fn tags(report: &CallReport) -> String {
+    let keys: Vec<&str> = report.tags.iter().map(|tag| tag.key.as_str()).collect();
+    keys.join(" ")
+}
+
+fn written(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "-".into(), |address| address.to_string())
+}
+
+/// `from-tag audio RTP 192.0.2.1:30000<>198.51.100.7:4000 received 50 sent 49: media flows …; …`
+fn streams(report: &CallReport) -> String {
+    let mut out = String::new();
+    for tag in &report.tags {
+        for media in &tag.medias {
+            for stream in &media.streams {
+                if !out.is_empty() {
+                    out.push_str("; ");
+                }
+                let name = stream.flags.first().copied().unwrap_or("stream");
+                let (local, endpoint) = (written(stream.local), written(stream.endpoint));
+                let _ = write!(out, "{} {} {name} {local}<>{endpoint}", tag.key, media.kind);
+                let _ = write!(
+                    out,
+                    " received {} sent {} dropped {}: {}",
+                    stream.received.packets,
+                    stream.sent.packets,
+                    stream.received.errors,
+                    stream.verdict
+                );
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,9 @@
+//! What operators see: counters, metrics, health, logs.
+
+pub mod calls;
+pub mod health;
+pub mod logs;
+pub mod metrics;
+pub mod requests;
+pub mod statistics;
+pub mod traffic;

@@ -1,0 +1,49 @@
+//! Session descriptions: what is accepted can be rewritten, and the result is a description again.
+
+use media_core::sdp::{
+    LocalMedia, LocalRtcp, OfferedCodecs, SdpOptions, SentDescription, parse, rewrite,
+};
+
+/// A description rewritten has as many sections as before, of the same kinds.
+pub fn sdp(data: &[u8]) {
+    let Ok(description) = parse(data) else {
+        return;
+    };
+    let options = SdpOptions::default();
+    let params = description.params();
+    let codecs: Vec<OfferedCodecs> = params
+        .iter()
+        .map(|section| OfferedCodecs::new(&section.codecs, &options.codec))
+        .collect();
+    let media: Vec<LocalMedia<'_>> = params
+        .iter()
+        .zip(&codecs)
+        .map(|(section, codecs)| LocalMedia {
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            port: if section.rejected { 0 } else { 4000 },
+            rtcp: LocalRtcp {
+                port: 4001,
+                mux: section.rtcp_mux,
+            },
+            protocol: &section.protocol,
+            codecs: codecs.shown(),
+            ptime_ms: section.ptime_ms,
+            mid: section.mid.as_deref(),
+        })
+        .collect();
+    let mut sent = SentDescription::default();
+    let Ok(text) = rewrite(&description, &options, &media, "loop", &mut sent) else {
+        assert!(params.is_empty(), "only a description without media fails");
+        return;
+    };
+    if text.len() > media_core::sdp::SessionDescription::MAX_LEN {
+        return;
+    }
+    let again = parse(&text).expect("what was written reads").params();
+    assert_eq!(again.len(), params.len());
+    for (before, after) in params.iter().zip(&again) {
+        assert_eq!(before.protocol, after.protocol);
+        assert_eq!(before.media_type, after.media_type);
+        assert_eq!(before.rejected, after.rejected);
+    }
+}

@@ -1,0 +1,237 @@
+//! One `m=` section: typed access to what it says.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use super::codec::{self, Codec};
+use super::direction::Direction;
+use super::parse::{Connection, Line, LineKind, SessionDescription};
+use super::protocol::Protocol;
+use super::text;
+use crate::units::PayloadType;
+
+/// One media section (RFC 8866 §5.14), borrowed from its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaDescription<'a> {
+    media_type: &'a [u8],
+    port: u16,
+    port_count: u16,
+    protocol: &'a [u8],
+    /// `None` when `m=` ends with the protocol.
+    formats: Option<&'a [u8]>,
+    pub(super) own_connection: Option<Connection<'a>>,
+    pub(super) address: IpAddr,
+    pub(super) own_direction: Option<Direction>,
+    pub(super) direction: Direction,
+    rtcp: Option<RtcpAddress>,
+    rtcp_mux: bool,
+    ptime_ms: Option<u32>,
+    mid: Option<&'a [u8]>,
+    label: Option<&'a [u8]>,
+    ice: bool,
+    crypto: bool,
+    dtls: bool,
+    /// Its lines below `m=` in [`SessionDescription::lines`].
+    pub(super) lines: Range<usize>,
+}
+
+/// `a=rtcp` (RFC 3605).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtcpAddress {
+    /// The port.
+    pub port: u16,
+    /// The address; `None`: that of the section.
+    pub address: Option<IpAddr>,
+}
+
+impl<'a> MediaDescription<'a> {
+    /// `audio`, `video`, `image`, … as written.
+    #[must_use]
+    pub const fn media_type(&self) -> &'a [u8] {
+        self.media_type
+    }
+    /// The port in `m=`; 0: the section is rejected.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+    /// Consecutive port pairs, 1 unless `m=` says more.
+    #[must_use]
+    pub const fn port_count(&self) -> u16 {
+        self.port_count
+    }
+    /// The protocol as written.
+    #[must_use]
+    pub const fn protocol(&self) -> &'a [u8] {
+        self.protocol
+    }
+    /// Formats as written.
+    #[must_use]
+    pub fn formats(&self) -> &'a [u8] {
+        self.formats.unwrap_or_default()
+    }
+    /// Does the protocol in `m=` end with a space, formats or not?
+    pub(super) const fn has_format_space(&self) -> bool {
+        self.formats.is_some()
+    }
+    /// The formats as payload types; `None` for what is not one.
+    pub fn payload_types(&self) -> impl Iterator<Item = Option<PayloadType>> {
+        text::words(self.formats())
+            .map(|word| PayloadType::new(u8::try_from(text::number(word)?).ok()?))
+    }
+    /// Where media goes: the section's `c=`, or else the session's.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+    /// The direction: the section's, or else the session's, or else `sendrecv`. Of several, there or
+    /// here, `recvonly` counts before `sendonly` before `inactive`. With `c=0.0.0.0` it loses its
+    /// receiving half (RFC 2543 §B.5).
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+    /// `a=rtcp`.
+    #[must_use]
+    pub const fn rtcp(&self) -> Option<RtcpAddress> {
+        self.rtcp
+    }
+    /// `a=rtcp-mux` (RFC 5761).
+    #[must_use]
+    pub const fn rtcp_mux(&self) -> bool {
+        self.rtcp_mux
+    }
+    /// `a=ptime` in milliseconds, never 0.
+    #[must_use]
+    pub const fn ptime_ms(&self) -> Option<u32> {
+        self.ptime_ms
+    }
+    /// `a=mid` (RFC 5888).
+    #[must_use]
+    pub const fn mid(&self) -> Option<&'a [u8]> {
+        self.mid
+    }
+    /// `a=label` (RFC 4574).
+    #[must_use]
+    pub const fn label(&self) -> Option<&'a [u8]> {
+        self.label
+    }
+    /// Does the section itself carry ICE attributes?
+    #[must_use]
+    pub const fn has_ice(&self) -> bool {
+        self.ice
+    }
+    /// Is there `a=crypto` (RFC 4568)?
+    #[must_use]
+    pub const fn has_crypto(&self) -> bool {
+        self.crypto
+    }
+    /// Is there `a=setup` or `a=fingerprint` (RFC 8122)?
+    #[must_use]
+    pub const fn has_dtls(&self) -> bool {
+        self.dtls
+    }
+    /// Port 0 (RFC 3264 §6).
+    #[must_use]
+    pub const fn is_rejected(&self) -> bool {
+        self.port == 0
+    }
+    /// Held by `c=0.0.0.0` or `::`.
+    #[must_use]
+    pub fn has_zero_address(&self) -> bool {
+        self.address.is_unspecified()
+    }
+    /// The codecs of an RTP section, in the order of `m=`; empty for any other protocol.
+    #[must_use]
+    pub fn codecs(&self, of: &SessionDescription<'a>) -> Vec<Codec> {
+        if Protocol::is_rtp(self.protocol) {
+            codec::collect(self.payload_types().flatten(), of.lines_of(self))
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Reads what follows `m=`.
+    pub(super) fn parse(value: &'a [u8], first_line: usize) -> Option<Self> {
+        let (media_type, rest) = text::split_once(value, b' ')?;
+        let rest = rest.trim_ascii_start();
+        let (port, rest) = text::split_once(rest, b' ')?;
+        let rest = rest.trim_ascii_start();
+        let (protocol, formats) = match text::split_once(rest, b' ') {
+            Some((protocol, formats)) => (protocol, Some(formats)),
+            None => (rest, None),
+        };
+        let (number, after) = text::leading_u32(port)?;
+        let port_count = match after.strip_prefix(b"/") {
+            Some(count) => u16::try_from(text::number(count)?)
+                .ok()
+                .filter(|count| (1..=MAX_PORT_COUNT).contains(count))?,
+            None => 1,
+        };
+        if protocol.is_empty() {
+            return None;
+        }
+        Some(Self {
+            media_type,
+            port: u16::try_from(number).ok()?,
+            port_count,
+            protocol,
+            formats,
+            own_connection: None,
+            address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            own_direction: None,
+            direction: Direction::SendRecv,
+            rtcp: None,
+            rtcp_mux: false,
+            ptime_ms: None,
+            mid: None,
+            label: None,
+            ice: false,
+            crypto: false,
+            dtls: false,
+            lines: first_line..first_line,
+        })
+    }
+
+    /// Remembers what a line below `m=` says; the first of its kind counts.
+    pub(super) fn note(&mut self, kind: LineKind, value: &'a [u8]) {
+        let argument = || text::split_once(value, b':').map(|(_, argument)| argument);
+        match kind {
+            LineKind::Rtcp if self.rtcp.is_none() => self.rtcp = argument().and_then(parse_rtcp),
+            LineKind::RtcpMux => self.rtcp_mux = true,
+            LineKind::Ptime if self.ptime_ms.is_none() => {
+                self.ptime_ms = argument().and_then(text::number).filter(|&ms| ms > 0);
+            }
+            LineKind::Mid if self.mid.is_none() => {
+                self.mid = argument().filter(|mid| !mid.is_empty());
+            }
+            LineKind::Label if self.label.is_none() => self.label = argument(),
+            LineKind::Ice => self.ice = true,
+            LineKind::Crypto => self.crypto = true,
+            LineKind::Dtls => self.dtls = true,
+            _ => {}
+        }
+    }
+}
+
+/// Most port pairs of one section that are accepted: rtpengine's own limit.
+const MAX_PORT_COUNT: u16 = 10;
+
+fn parse_rtcp(value: &[u8]) -> Option<RtcpAddress> {
+    let (port, rest) = text::leading_u32(value)?;
+    let mut words = text::words(rest);
+    let address = match (words.next(), words.next(), words.next()) {
+        (Some(b"IN"), Some(family), Some(address)) => text::address(family, address),
+        _ => None,
+    };
+    let port = u16::try_from(port).ok().filter(|&port| port != 0)?;
+    Some(RtcpAddress { port, address })
+}
+
+/// Is this line one that a codec list replaces?
+pub(super) const fn is_codec_line(line: &Line<'_>) -> bool {
+    matches!(
+        line.kind,
+        LineKind::Rtpmap | LineKind::Fmtp | LineKind::RtcpFb
+    )
+}

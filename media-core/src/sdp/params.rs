@@ -1,0 +1,74 @@
+//! The summary of a section that a call keeps.
+
+use std::net::SocketAddr;
+
+use super::codec::Codec;
+use super::direction::Direction;
+use super::media::MediaDescription;
+use super::parse::SessionDescription;
+use super::protocol::Protocol;
+
+/// What a call remembers of one media section. Owned; the text may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaParams {
+    /// `audio`, `video`, … as written.
+    pub media_type: Box<[u8]>,
+    /// The transport.
+    pub protocol: Protocol,
+    /// Where RTP (or whatever it is) goes; `None` when rejected or held with a zero address.
+    pub rtp: Option<SocketAddr>,
+    /// Where RTCP goes: `a=rtcp`, or the next port (RFC 3550 §11), or with `rtcp_mux` the same.
+    /// `None` where `rtp` is, and for what is not RTP.
+    pub rtcp: Option<SocketAddr>,
+    /// `a=rtcp-mux`.
+    pub rtcp_mux: bool,
+    /// Who sends.
+    pub direction: Direction,
+    /// Port 0.
+    pub rejected: bool,
+    /// The codecs, in order of preference; empty for what is not RTP.
+    pub codecs: Vec<Codec>,
+    /// `a=ptime`, milliseconds.
+    pub ptime_ms: Option<u32>,
+    /// `a=mid`.
+    pub mid: Option<Box<[u8]>>,
+    /// `a=label`.
+    pub label: Option<Box<[u8]>>,
+}
+
+impl SessionDescription<'_> {
+    /// What a call remembers of each media section, in order.
+    #[must_use]
+    pub fn params(&self) -> Vec<MediaParams> {
+        self.media.iter().map(|media| media.params(self)).collect()
+    }
+}
+
+impl<'a> MediaDescription<'a> {
+    fn params(&self, of: &SessionDescription<'a>) -> MediaParams {
+        let protocol = Protocol::new(self.protocol());
+        let reachable = !self.is_rejected() && !self.has_zero_address();
+        let rtp = reachable.then(|| SocketAddr::new(self.address(), self.port()));
+        let rtcp = rtp.filter(|_| protocol.carries_rtp()).and_then(|rtp| {
+            let (address, port) = match (self.rtcp_mux(), self.rtcp()) {
+                (true, _) => (rtp.ip(), rtp.port()),
+                (false, Some(own)) => (own.address.unwrap_or(rtp.ip()), own.port),
+                (false, None) => (rtp.ip(), rtp.port().checked_add(1)?),
+            };
+            Some(SocketAddr::new(address, port))
+        });
+        MediaParams {
+            media_type: self.media_type().into(),
+            protocol,
+            rtp,
+            rtcp,
+            rtcp_mux: self.rtcp_mux(),
+            direction: self.direction(),
+            rejected: self.is_rejected(),
+            codecs: self.codecs(of),
+            ptime_ms: self.ptime_ms(),
+            mid: self.mid().map(Into::into),
+            label: self.label().map(Into::into),
+        }
+    }
+}

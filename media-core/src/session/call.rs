@@ -1,0 +1,393 @@
+//! The call model: what is kept of a call between requests. No behaviour that needs sockets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::interfaces::{InterfaceId, PoolId};
+use super::ports::Bound;
+use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
+use crate::sdp::{Codec, Direction, MediaParams, OfferedCodecs, Protocol, SentDescription};
+use crate::units::{CallKey, ClockRate, Now, PayloadType, ShardId, SocketId};
+
+/// One call.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) key: CallKey,
+    pub(super) shard: ShardId,
+    pub(super) phase: Phase,
+    /// When the first offer came.
+    pub(super) created: Now,
+    /// When the last offer or answer came, since 1970.
+    pub(super) last_signal: Duration,
+    /// In order of creation.
+    pub(super) parties: Vec<Participant>,
+    /// `block media` on the whole call.
+    pub(super) blocked: bool,
+    /// Somebody has answered.
+    pub(super) answered: bool,
+    /// `delete delay` of the offer.
+    pub(super) delete_delay: Option<Duration>,
+    /// `TOS` of the offer; the outer `None`: the program's.
+    pub(super) tos: Option<Option<u8>>,
+}
+
+/// Where a call is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first offer has not gone through yet.
+    New,
+    /// Offered or answered.
+    Alive,
+    /// Deleted, media still flows.
+    Draining,
+    /// Not in the registry any more, or about to leave it.
+    Ended,
+}
+
+/// One party of a call.
+#[derive(Clone, Debug)]
+pub(super) struct Participant {
+    /// Empty until an answer names it.
+    pub(super) tag: Box<str>,
+    pub(super) via_branch: Option<Box<str>>,
+    pub(super) label: Option<Box<str>>,
+    /// Since 1970.
+    pub(super) created: Duration,
+    /// It came into being as the far side of an offer.
+    pub(super) far: bool,
+    /// Who gets its media: an index into [`Call::parties`].
+    pub(super) peer: Option<usize>,
+    /// `block media` on the party.
+    pub(super) blocked: bool,
+    /// Deleted; its sockets are closed by the first request after this instant.
+    pub(super) closing: Option<Instant>,
+    /// Its sockets are closed. The entry stays, so that indices do.
+    pub(super) closed: bool,
+    pub(super) interface: Option<InterfaceId>,
+    /// The family of the address shown to it.
+    pub(super) family_v6: Option<bool>,
+    /// What it was sent so far.
+    pub(super) sent: SentDescription,
+    pub(super) medias: Vec<Media>,
+}
+
+/// One media section, seen from one party.
+#[derive(Clone, Debug)]
+pub(super) struct Media {
+    /// `audio`, `video`, …
+    pub(super) kind: Box<str>,
+    pub(super) protocol: Protocol,
+    /// The party itself has described the section.
+    pub(super) described: bool,
+    pub(super) rejected: bool,
+    /// From the party's view.
+    pub(super) direction: Direction,
+    /// `a=mid` of the party's last offer.
+    pub(super) mid: Option<Box<[u8]>>,
+    /// `a=ptime` of its last offer.
+    pub(super) ptime_ms: Option<u32>,
+    /// `ptime-reverse` of its last offer.
+    pub(super) ptime_reverse_ms: Option<u32>,
+    /// What was shown of its last offer.
+    pub(super) offered: OfferedCodecs,
+    /// Encodings by payload type, `0 PCMU/8000\n…`, for reports.
+    pub(super) encodings: Box<str>,
+    pub(super) clocks: Arc<PayloadClocks>,
+    pub(super) mux: MuxState,
+    pub(super) learning: Learning,
+    /// The party asked for `asymmetric`.
+    pub(super) asymmetric: bool,
+    pub(super) pierce_nat: bool,
+    /// Counts changes of the endpoint.
+    pub(super) learn_epoch: u32,
+    /// Has been set up since, since 1970.
+    pub(super) since: Duration,
+    pub(super) rtp: Stream,
+    pub(super) rtcp: Stream,
+    /// Ports ever given to this party for this section, by the other side's endpoint.
+    pub(super) bindings: Vec<Binding>,
+    /// The one that is in use; `None` while the section is rejected.
+    pub(super) active: Option<usize>,
+}
+
+/// RTCP on the RTP port (RFC 5761), seen from one party.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MuxState {
+    /// The party's RTP port carries its RTCP too.
+    pub(super) on: bool,
+    /// Its last offer had `a=rtcp-mux`.
+    pub(super) offered: bool,
+    /// What to tell it in the answer.
+    pub(super) reply: MuxReply,
+    /// The far side of its last offer gets one port alone.
+    pub(super) far_single: bool,
+}
+
+/// How an offer of rtcp-mux is to be answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum MuxReply {
+    /// As the far side answers.
+    #[default]
+    Follow,
+    /// Accepted, whatever the far side says.
+    Accept,
+    /// Refused.
+    Reject,
+}
+
+/// RTP or RTCP of one section.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stream {
+    /// Where the party said it wants its packets.
+    pub(super) signalled: Option<SocketAddr>,
+    /// Where packets really go, as the shard found.
+    pub(super) learned: Option<SocketAddr>,
+    pub(super) confirmed: bool,
+}
+
+/// A local port, or pair of ports, shown to the party.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    /// The other side's endpoint that the ports were made for; `None`: not known yet.
+    pub(super) key: Option<SocketAddr>,
+    pub(super) pool: PoolId,
+    pub(super) rtp: Local,
+    pub(super) rtcp: Option<Local>,
+}
+
+/// One local port.
+#[derive(Clone, Debug)]
+pub(super) struct Local {
+    pub(super) bound: Bound,
+    pub(super) counters: Arc<StreamCounters>,
+    /// Digest of the route that the shard has; 0: none yet.
+    pub(super) route: u64,
+}
+
+impl Call {
+    pub(super) fn new(key: CallKey, shard: ShardId, now: Now) -> Self {
+        Self {
+            key,
+            shard,
+            phase: Phase::New,
+            created: now,
+            last_signal: now.unix,
+            parties: Vec::new(),
+            blocked: false,
+            answered: false,
+            delete_delay: None,
+            tos: None,
+        }
+    }
+
+    /// Parties that a request can still name.
+    pub(super) fn find_tag(&self, tag: &str) -> Option<usize> {
+        self.find(|party| !tag.is_empty() && *party.tag == *tag)
+    }
+    pub(super) fn find_branch(&self, via_branch: &str) -> Option<usize> {
+        self.find(|party| party.via_branch.as_deref() == Some(via_branch))
+    }
+    pub(super) fn find_label(&self, label: &str) -> Option<usize> {
+        self.find(|party| party.label.as_deref() == Some(label))
+    }
+    pub(super) fn find(&self, matches: impl Fn(&Participant) -> bool) -> Option<usize> {
+        self.parties
+            .iter()
+            .position(|party| !party.closed && matches(party))
+    }
+
+    /// Whose media `party` gets: the one it is in dialogue with first, then the latest.
+    pub(super) fn subscriptions(&self, party: usize) -> impl Iterator<Item = usize> {
+        let peer = self.parties[party].peer;
+        let gives = move |&other: &usize| self.parties[other].peer == Some(party);
+        let first = peer.filter(gives);
+        let rest = (0..self.parties.len())
+            .rev()
+            .filter(move |other| Some(*other) != peer);
+        first.into_iter().chain(rest.filter(gives))
+    }
+
+    /// Two parties are in dialogue from now on: each gets the other's media. Whoever was tied to
+    /// one of them before is still heard by it, and hears nothing.
+    pub(super) fn tie(&mut self, a: usize, b: usize) {
+        self.parties[a].peer = Some(b);
+        self.parties[b].peer = Some(a);
+        for party in [a, b] {
+            self.parties[party].closing = None;
+        }
+    }
+
+    /// Are there two parties left that still have something to say to each other?
+    pub(super) fn has_dialogue(&self) -> bool {
+        let open = |party: &Participant| !party.closed && party.closing.is_none();
+        self.parties
+            .iter()
+            .filter(|party| open(party))
+            .any(|party| party.peer.is_some_and(|peer| open(&self.parties[peer])))
+    }
+
+    /// Is any section on hold, seen from anybody?
+    pub(super) fn is_held(&self) -> bool {
+        self.parties
+            .iter()
+            .filter(|party| !party.closed)
+            .flat_map(|party| &party.medias)
+            .any(|media| media.active.is_some() && media.direction != Direction::SendRecv)
+    }
+
+    /// The stream on `socket` really sends to `endpoint`.
+    pub(super) fn learn(&mut self, socket: SocketId, endpoint: SocketAddr, confirmed: bool) {
+        for media in self.parties.iter_mut().flat_map(|party| &mut party.medias) {
+            let Some(binding) = media.active.and_then(|at| media.bindings.get(at)) else {
+                continue;
+            };
+            let stream = if binding.rtp.bound.socket == socket {
+                &mut media.rtp
+            } else if binding
+                .rtcp
+                .as_ref()
+                .is_some_and(|rtcp| rtcp.bound.socket == socket)
+            {
+                &mut media.rtcp
+            } else {
+                continue;
+            };
+            stream.learned = Some(endpoint);
+            stream.confirmed = confirmed;
+            return;
+        }
+    }
+}
+
+impl Participant {
+    pub(super) fn new(tag: &str, via_branch: Option<&str>, far: bool, created: Duration) -> Self {
+        Self {
+            tag: tag.into(),
+            via_branch: via_branch.map(Into::into),
+            label: None,
+            created,
+            far,
+            peer: None,
+            blocked: false,
+            closing: None,
+            closed: false,
+            interface: None,
+            family_v6: None,
+            sent: SentDescription::default(),
+            medias: Vec::new(),
+        }
+    }
+
+    pub(super) fn sockets(&self) -> impl Iterator<Item = SocketId> {
+        self.medias
+            .iter()
+            .flat_map(|media| &media.bindings)
+            .flat_map(Binding::locals)
+            .map(|local| local.bound.socket)
+    }
+}
+
+impl Media {
+    /// Nothing is known of the section but that the other side, or the party, named it.
+    pub(super) fn new(params: &MediaParams, since: Duration) -> Self {
+        Self {
+            kind: String::from_utf8_lossy(&params.media_type).into(),
+            protocol: params.protocol.clone(),
+            described: false,
+            rejected: false,
+            direction: Direction::SendRecv,
+            mid: None,
+            ptime_ms: None,
+            ptime_reverse_ms: None,
+            offered: OfferedCodecs::default(),
+            encodings: Box::default(),
+            clocks: Arc::default(),
+            mux: MuxState::default(),
+            learning: Learning {
+                mode: LearnMode::Delayed,
+                strict_source: false,
+                media_handover: false,
+            },
+            asymmetric: false,
+            pierce_nat: false,
+            learn_epoch: 0,
+            since,
+            rtp: Stream::default(),
+            rtcp: Stream::default(),
+            bindings: Vec::new(),
+            active: None,
+        }
+    }
+
+    /// Both sides measure with the clock rates of both: relayed packets carry the same numbers.
+    pub(super) fn merge_clocks(&mut self, other: &mut Self, params: &MediaParams) {
+        let known = |codec: &Codec| {
+            // Events have no running time stamp (RFC 4733 §2.2.1): no jitter to measure.
+            let clock = codec.clock_rate.filter(|_| !codec.is_supplemental())?;
+            Some((codec.payload_type, clock))
+        };
+        let is_new = |&(payload_type, clock): &(PayloadType, ClockRate)| {
+            self.clocks.clock_rate(payload_type) != Some(clock)
+        };
+        let mut codecs = params.codecs.iter().filter_map(known).peekable();
+        if codecs.by_ref().any(|codec| is_new(&codec)) || !Arc::ptr_eq(&self.clocks, &other.clocks)
+        {
+            let clocks = PayloadClocks::new(params.codecs.iter().filter_map(known).collect());
+            self.clocks = Arc::new(clocks);
+            other.clocks = Arc::clone(&self.clocks);
+        }
+    }
+
+    /// Every local port that the stream ever had.
+    pub(super) fn locals(&self, is_rtcp: bool) -> impl Iterator<Item = &Local> {
+        self.bindings.iter().filter_map(move |binding| {
+            if is_rtcp {
+                binding.rtcp.as_ref()
+            } else {
+                Some(&binding.rtp)
+            }
+        })
+    }
+
+    pub(super) fn binding(&self) -> Option<&Binding> {
+        self.bindings.get(self.active?)
+    }
+}
+
+impl Stream {
+    /// Takes note of where the party wants its packets. `true`: elsewhere than before, so what was
+    /// learned is void.
+    pub(super) fn signal(&mut self, endpoint: Option<SocketAddr>) -> bool {
+        let changed = self.signalled != endpoint;
+        if changed {
+            self.signalled = endpoint;
+            self.learned = None;
+            self.confirmed = false;
+        }
+        changed
+    }
+    /// Where packets go.
+    pub(super) const fn endpoint(&self) -> Option<SocketAddr> {
+        match self.learned {
+            Some(learned) => Some(learned),
+            None => self.signalled,
+        }
+    }
+}
+
+impl Binding {
+    pub(super) fn locals(&self) -> impl Iterator<Item = &Local> {
+        std::iter::once(&self.rtp).chain(&self.rtcp)
+    }
+}
+
+impl Local {
+    pub(super) fn new(bound: Bound) -> Self {
+        Self {
+            bound,
+            counters: Arc::default(),
+            route: 0,
+        }
+    }
+}

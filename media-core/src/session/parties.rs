@@ -1,0 +1,171 @@
+//! Who is meant: from tags, branches and selectors to the parties of a call, as rtpengine finds
+//! them. Tags that nobody has yet make new parties.
+
+use std::time::Duration;
+
+use super::call::{Call, Participant};
+use super::snapshot::Shown;
+use super::{DeleteRequest, QueryRequest, Selector, SessionError};
+
+/// More parties than any forking needs; the controller is confused beyond that.
+const MAX_PARTIES: usize = 64;
+
+/// `(speaker, listener)` of an offer.
+pub(super) fn of_offer(
+    call: &mut Call,
+    from_tag: &str,
+    to_tag: Option<&str>,
+    via_branch: Option<&str>,
+    unix: Duration,
+) -> Result<(usize, usize), SessionError> {
+    let to_tag = to_tag.filter(|tag| !tag.is_empty());
+    if to_tag == Some(from_tag) {
+        return Err(SessionError::InvalidDialogue);
+    }
+    let speaker = match call.find_tag(from_tag) {
+        Some(speaker) => speaker,
+        None => join(call, Participant::new(from_tag, None, false, unix))?,
+    };
+    let known = match (to_tag, via_branch) {
+        (Some(to_tag), _) => call.find_tag(to_tag),
+        (None, Some(via_branch)) => call.find_branch(via_branch),
+        (None, None) => open_peer(call, speaker),
+    };
+    let listener = match known.filter(|known| *known != speaker) {
+        Some(listener) => listener,
+        None => join(
+            call,
+            Participant::new(to_tag.unwrap_or(""), via_branch, true, unix),
+        )?,
+    };
+    Ok((speaker, listener))
+}
+
+/// `(speaker, listener)` of an answer: the answerer and the offerer.
+pub(super) fn of_answer(
+    call: &mut Call,
+    from_tag: &str,
+    to_tag: &str,
+    via_branch: Option<&str>,
+    unix: Duration,
+) -> Result<(usize, usize), SessionError> {
+    if from_tag == to_tag {
+        return Err(SessionError::InvalidDialogue);
+    }
+    let offerer = match call.find_tag(from_tag) {
+        Some(offerer) => offerer,
+        None => join(call, Participant::new(from_tag, None, false, unix))?,
+    };
+    let untagged = |at: &usize| call.parties[*at].tag.is_empty();
+    let answerer = call
+        .find_tag(to_tag)
+        .or_else(|| call.find_branch(via_branch?))
+        .or_else(|| open_peer(call, offerer).filter(untagged))
+        .filter(|answerer| *answerer != offerer);
+    let answerer = match answerer {
+        Some(answerer) => answerer,
+        None => join(call, Participant::new(to_tag, None, true, unix))?,
+    };
+    // The first answer names the party; another one of the same branch renames it.
+    if *call.parties[answerer].tag != *to_tag {
+        call.parties[answerer].tag = to_tag.into();
+    }
+    Ok((answerer, offerer))
+}
+
+fn join(call: &mut Call, party: Participant) -> Result<usize, SessionError> {
+    if call.parties.len() >= MAX_PARTIES {
+        return Err(SessionError::InvalidDialogue);
+    }
+    call.parties.push(party);
+    Ok(call.parties.len() - 1)
+}
+
+fn open_peer(call: &Call, party: usize) -> Option<usize> {
+    let peer = call.parties[party].peer?;
+    (!call.parties[peer].closed).then_some(peer)
+}
+
+/// What a delete means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The call, without a report.
+    Call,
+    /// `party` goes, and with it the call if nobody is left in dialogue; the report is about
+    /// `shown`.
+    Party { party: usize, shown: usize },
+}
+
+/// `None`: nothing matches.
+///
+/// The to-tag counts whenever it is given (10.5 looks at it without the flag `to-tag` too), unless
+/// nobody has answered yet.
+pub(super) fn of_delete(call: &Call, request: &DeleteRequest<'_>) -> Option<Target> {
+    let Some(from_tag) = request.from_tag else {
+        return Some(Target::Call);
+    };
+    let from = call.find_tag(from_tag)?;
+    let from_only = Target::Party {
+        party: from,
+        shown: from,
+    };
+    if let Some(to_tag) = request.to_tag.filter(|tag| !tag.is_empty()) {
+        if let Some(party) = call.find_tag(to_tag) {
+            return Some(Target::Party {
+                party,
+                shown: party,
+            });
+        }
+        let peer = open_peer(call, from)?;
+        return call.parties[peer].tag.is_empty().then_some(from_only);
+    }
+    let branch = request
+        .via_branch
+        .and_then(|branch| call.find_branch(branch));
+    Some(match branch {
+        Some(party) => Target::Party { party, shown: from },
+        None => from_only,
+    })
+}
+
+/// Which parties a query shows.
+pub(super) fn of_query(call: &Call, request: &QueryRequest<'_>) -> Shown {
+    let tag = request.to_tag.or(request.from_tag);
+    match tag.filter(|tag| !tag.is_empty()) {
+        None => Shown::All,
+        Some(tag) => call.find_tag(tag).map_or(Shown::Nobody, Shown::Around),
+    }
+}
+
+/// Whom a command on media means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Selected {
+    /// The call as such, apart from its parties.
+    Call,
+    /// Call and parties.
+    Everything,
+    Party(usize),
+}
+
+pub(super) fn of_selector(call: &Call, selector: &Selector) -> Result<Selected, SessionError> {
+    if selector.all {
+        return Ok(Selected::Everything);
+    }
+    if let Some(label) = &selector.label {
+        let party = call.find_label(label).ok_or(SessionError::NoSuchLabel)?;
+        return Ok(Selected::Party(party));
+    }
+    if let Some(address) = selector.address {
+        let at = |party: &Participant| {
+            let mut endpoints = party.medias.iter().filter_map(|media| media.rtp.signalled);
+            endpoints.any(|endpoint| endpoint.ip() == address)
+        };
+        let party = call.find(at).ok_or(SessionError::NoSuchAddress)?;
+        return Ok(Selected::Party(party));
+    }
+    if let Some(from_tag) = &selector.from_tag {
+        let party = call.find_tag(from_tag).ok_or(SessionError::NoSuchTag)?;
+        return Ok(Selected::Party(party));
+    }
+    Ok(Selected::Call)
+}

@@ -1,0 +1,138 @@
+//! What `query` and `delete` tell about a call: a snapshot, detached from the call.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Verdict;
+use crate::units::Ssrc;
+
+/// One call at one moment. All times are since 1970-01-01 UTC.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallReport {
+    /// `created` and `created_us`: when the call began.
+    pub created: Duration,
+    /// `last signal`: the last offer or answer.
+    pub last_signal: Duration,
+    /// `SSRC`: reception quality by source.
+    pub ssrcs: Vec<SsrcReport>,
+    /// `tags`: the parties, in order of creation.
+    pub tags: Vec<TagReport>,
+    /// `totals.RTP`.
+    pub rtp: StreamTotals,
+    /// `totals.RTCP`.
+    pub rtcp: StreamTotals,
+}
+
+/// One party.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagReport {
+    /// Key in the dictionary: the tag, or `<untagged n>` before there is one.
+    pub key: String,
+    /// `tag`: empty before there is one.
+    pub tag: String,
+    /// `label`.
+    pub label: Option<String>,
+    /// `via-branch`.
+    pub via_branch: Option<String>,
+    /// `created`.
+    pub created: Duration,
+    /// `subscriptions`: whose media the party gets.
+    pub subscriptions: Vec<SubscriptionReport>,
+    /// `subscribers`: who gets the party's media.
+    pub subscribers: Vec<SubscriptionReport>,
+    /// `medias`.
+    pub medias: Vec<MediaReport>,
+    /// Its media is blocked by command.
+    pub blocked: bool,
+}
+
+/// One tie between two parties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionReport {
+    /// `tag` of the other party, empty before there is one.
+    pub tag: String,
+    /// `type`: `offer/answer`.
+    pub kind: &'static str,
+}
+
+/// One media section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaReport {
+    /// `index`, counted from 1.
+    pub index: u32,
+    /// `type`: `audio`, `video`, …
+    pub kind: String,
+    /// `protocol`: `RTP/AVP`, …
+    pub protocol: String,
+    /// `codec`, as `PCMU/8000`, once packets tell it.
+    pub codec: Option<String>,
+    /// `streams`: RTP, then RTCP.
+    pub streams: Vec<StreamReport>,
+    /// `flags`, in rtpengine's words.
+    pub flags: Vec<&'static str>,
+}
+
+/// One local port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamReport {
+    /// `local port`, `local address`, `family`; `None`, and all three keys absent, where there is
+    /// no port (the section was rejected, the party is gone, RTCP shares the RTP port).
+    pub local: Option<SocketAddr>,
+    /// `endpoint`: where packets are sent; `None` is an empty dictionary.
+    pub endpoint: Option<SocketAddr>,
+    /// `advertised endpoint`: where signalling said; `None` is an empty dictionary.
+    pub advertised_endpoint: Option<SocketAddr>,
+    /// `last packet`; when the stream was set up, if there was none.
+    pub last_packet: Duration,
+    /// `flags`, in rtpengine's words.
+    pub flags: Vec<&'static str>,
+    /// `SSRC`: the latest source.
+    pub ssrc: Option<Ssrc>,
+    /// `stats`: received on this port.
+    pub received: StreamTotals,
+    /// Sent from this port.
+    pub sent: StreamTotals,
+    /// Why there is no media, or that there is.
+    pub verdict: Verdict,
+}
+
+/// Counts of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamTotals {
+    /// `packets`.
+    pub packets: u64,
+    /// `bytes`: whole RTP packets, without IP and UDP headers.
+    pub octets: u64,
+    /// `errors`: packets dropped for a fault, not by signalling or command.
+    pub errors: u64,
+}
+
+impl StreamTotals {
+    /// Sums up, in place.
+    pub fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.octets += other.octets;
+        self.errors += other.errors;
+    }
+}
+
+/// Reception quality of one source, measured on its packets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SsrcReport {
+    /// The source.
+    pub ssrc: Ssrc,
+    /// Tag of the party that sends it, empty before there is one.
+    pub tag: String,
+    /// Packets received.
+    pub packets: u64,
+    /// Octets received.
+    pub octets: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets that came after a later one.
+    pub reordered: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Interarrival jitter (RFC 3550 §6.4.1).
+    pub jitter: Duration,
+}

@@ -1,0 +1,157 @@
+//! From the call model to the engine: each socket's whole route, restated where it changed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::call::{Call, Local, Media};
+use crate::engine::{Command, Component, LearnMode, Learning, Route, SinkAction};
+use crate::units::SocketId;
+
+/// Where one section's packets go.
+#[derive(Clone, Copy, Default)]
+struct Sinks {
+    rtp: Option<SocketId>,
+    rtcp: Option<SocketId>,
+}
+
+/// Appends every route that differs from what the shard was told before.
+pub(super) fn restate(call: &mut Call, hasher: &RandomState, commands: &mut Vec<Command>) {
+    for party in 0..call.parties.len() {
+        // The shard knows nothing of a closed party's sockets any more.
+        if call.parties[party].closed {
+            continue;
+        }
+        for index in 0..call.parties[party].medias.len() {
+            let sinks = sinks(call, party, index);
+            let blocked = call.blocked || call.parties[party].blocked;
+            let key = call.key;
+            let media = &mut call.parties[party].medias[index];
+            let mut bindings = std::mem::take(&mut media.bindings);
+            let locals = bindings.iter_mut().flat_map(|binding| {
+                let rtcp = binding.rtcp.as_mut().map(|local| (local, true));
+                std::iter::once((&mut binding.rtp, false)).chain(rtcp)
+            });
+            for (local, is_rtcp) in locals {
+                let digest = hasher
+                    .hash_one(Restated::new(media, is_rtcp, blocked, sinks))
+                    .max(1);
+                if local.route == digest {
+                    continue;
+                }
+                local.route = digest;
+                let route = Restated::new(media, is_rtcp, blocked, sinks);
+                commands.push(route.command(key, local, media, is_rtcp));
+            }
+            media.bindings = bindings;
+        }
+    }
+}
+
+/// The sockets towards whoever gets this party's media.
+fn sinks(call: &Call, party: usize, index: usize) -> Sinks {
+    let from = &call.parties[party];
+    let to = from
+        .peer
+        .map(|peer| &call.parties[peer])
+        .filter(|to| !to.closed);
+    let media = to.and_then(|to| to.medias.get(index));
+    let binding = media.and_then(Media::binding);
+    let (Some(media), Some(binding), Some(_)) = (media, binding, from.medias[index].active) else {
+        return Sinks::default();
+    };
+    let rtp = binding.rtp.bound.socket;
+    Sinks {
+        rtp: Some(rtp),
+        rtcp: if media.mux.on {
+            Some(rtp)
+        } else {
+            binding.rtcp.as_ref().map(|rtcp| rtcp.bound.socket)
+        },
+    }
+}
+
+/// What may change in a route; compared by its digest.
+#[derive(Hash)]
+struct Restated {
+    component: u8,
+    endpoint: Option<SocketAddr>,
+    learning: (u8, bool, bool, u32),
+    blocked: bool,
+    pierce_nat: bool,
+    rtp_sink: Option<SocketId>,
+    rtcp_sink: Option<SocketId>,
+    clocks: usize,
+}
+
+impl Restated {
+    fn new(media: &Media, is_rtcp: bool, blocked: bool, sinks: Sinks) -> Self {
+        let stream = if is_rtcp { &media.rtcp } else { &media.rtp };
+        let learning = learning(media);
+        Self {
+            component: component(media, is_rtcp) as u8,
+            endpoint: stream.signalled,
+            learning: (
+                learning.mode as u8,
+                learning.strict_source,
+                learning.media_handover,
+                media.learn_epoch,
+            ),
+            blocked,
+            pierce_nat: media.pierce_nat && stream.signalled.is_some(),
+            rtp_sink: sinks.rtp.filter(|_| !is_rtcp),
+            rtcp_sink: sinks.rtcp,
+            clocks: Arc::as_ptr(&media.clocks) as usize,
+        }
+    }
+
+    fn command(
+        self,
+        call: crate::units::CallKey,
+        local: &Local,
+        media: &Media,
+        is_rtcp: bool,
+    ) -> Command {
+        let sink = |socket: Option<SocketId>| -> Vec<SinkAction> {
+            socket
+                .map(|socket| SinkAction { socket })
+                .into_iter()
+                .collect()
+        };
+        Command::Route {
+            socket: local.bound.socket,
+            route: Box::new(Route {
+                call,
+                component: component(media, is_rtcp),
+                endpoint: self.endpoint,
+                learning: learning(media),
+                learn_epoch: media.learn_epoch,
+                blocked: self.blocked,
+                pierce_nat: self.pierce_nat,
+                rtp_sinks: sink(self.rtp_sink),
+                rtcp_sinks: sink(self.rtcp_sink),
+                clocks: Arc::clone(&media.clocks),
+                counters: Arc::clone(&local.counters),
+            }),
+        }
+    }
+}
+
+/// Of a party that has not described the section nothing is learned: whoever finds the port first
+/// would be sent the other side's media.
+fn learning(media: &Media) -> Learning {
+    let mut learning = media.learning;
+    if !media.described {
+        learning.mode = LearnMode::Off;
+    }
+    learning
+}
+
+fn component(media: &Media, is_rtcp: bool) -> Component {
+    match () {
+        () if !media.protocol.carries_rtp() => Component::Opaque,
+        () if is_rtcp => Component::Rtcp,
+        () if media.mux.on => Component::RtpAndRtcp,
+        () => Component::Rtp,
+    }
+}

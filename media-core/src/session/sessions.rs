@@ -1,0 +1,614 @@
+//! All calls of the program, and every request on them.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::call::{Call, Phase};
+use super::interfaces::Interfaces;
+use super::limits::Limits;
+use super::parties::{self, Selected, Target};
+use super::registry::{Entry, Registry};
+use super::routes;
+use super::signal::{Role, Signal};
+use super::snapshot::{self, Shown, Snapshot};
+use super::tally::{self, Tally};
+use super::{
+    AnswerRequest, CallEnded, CallReport, CurrentStatistics, DeleteOutcome, DeleteRequest,
+    EndReason, Limit, OfferRequest, Options, QueryRequest, Rewritten, Selector, SessionConfig,
+    SessionError, SessionObserver, SessionStatistics, StreamTotals, Warning,
+};
+use crate::engine::MediaPlane;
+use crate::engine::{CallTimeouts, Command, Event, TimeoutReason};
+use crate::sdp::{SessionDescription, parse};
+use crate::units::{CallKey, Now, ShardId, SocketId};
+
+/// All calls. Shared by the threads that serve requests; each call has its own lock.
+pub struct Sessions {
+    config: SessionConfig,
+    plane: Arc<dyn MediaPlane>,
+    observer: Option<Arc<dyn SessionObserver>>,
+    epoch: Instant,
+    limits: Limits,
+    interfaces: Interfaces,
+    registry: Registry,
+    tally: Tally,
+    /// Digests of routes.
+    hasher: RandomState,
+    /// Our mark in descriptions, for `loop-protect`.
+    loop_id: String,
+    next_shard: AtomicU64,
+}
+
+impl Sessions {
+    /// No calls yet. `epoch` is the instant that the engine counts
+    /// [`crate::engine::StreamCounters::last_packet_us`] from.
+    ///
+    /// # Panics
+    /// If `config.interfaces` is empty.
+    #[must_use]
+    pub fn new(config: SessionConfig, plane: Arc<dyn MediaPlane>, epoch: Instant) -> Self {
+        let hasher = RandomState::new();
+        Self {
+            limits: Limits::new(config.max_sessions),
+            interfaces: Interfaces::new(&config.interfaces, &config.interface_aliases),
+            registry: Registry::new(),
+            tally: Tally::new(epoch),
+            loop_id: format!("{:012x}", hasher.hash_one("loop") & 0xffff_ffff_ffff),
+            next_shard: AtomicU64::new(0),
+            observer: None,
+            config,
+            plane,
+            epoch,
+            hasher,
+        }
+    }
+
+    /// Tells `observer` how each call ended.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn SessionObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Handles an offer; the description in the outcome is for the far party.
+    ///
+    /// # Errors
+    /// See [`SessionError`]; an existing call is as before, a new one is gone.
+    pub fn offer(&self, now: Now, request: &OfferRequest<'_>) -> Result<Rewritten, SessionError> {
+        let description = parsed(request.sdp)?;
+        if let Some(unchanged) = self.looped(&description, request.options, request.sdp) {
+            return Ok(unchanged);
+        }
+        if description.media().is_empty() {
+            return Err(SessionError::SdpRewrite);
+        }
+        // Ends when it meets a call that did not end between finding and locking it.
+        loop {
+            let entry = self.registry.find_or_create(
+                request.call_id,
+                |sessions| match self.limits.refusal(sessions) {
+                    Some(limit) => {
+                        self.tally.rejected(now.monotonic);
+                        Err(SessionError::Limit(limit))
+                    }
+                    None => Ok(()),
+                },
+                |key| Call::new(key, self.choose_shard(), now),
+            )?;
+            let mut call = entry.lock();
+            if call.phase == Phase::Ended {
+                continue;
+            }
+            self.purge(&mut call, now);
+            let find = |call: &mut Call| {
+                let (from, to) = (request.from_tag, request.to_tag);
+                parties::of_offer(call, from, to, request.via_branch, now.unix)
+            };
+            return self.signal(
+                now,
+                &entry,
+                call,
+                Role::Offer,
+                request.options,
+                &description,
+                find,
+            );
+        }
+    }
+
+    /// Handles an answer; the description in the outcome is for the offerer.
+    ///
+    /// # Errors
+    /// See [`SessionError`]; the call is as before.
+    pub fn answer(&self, now: Now, request: &AnswerRequest<'_>) -> Result<Rewritten, SessionError> {
+        let entry = self
+            .registry
+            .find(request.call_id)
+            .ok_or(SessionError::UnknownCall)?;
+        let description = parsed(request.sdp)?;
+        if let Some(unchanged) = self.looped(&description, request.options, request.sdp) {
+            return Ok(unchanged);
+        }
+        if description.media().is_empty() {
+            return Err(SessionError::SdpRewrite);
+        }
+        let mut call = entry.lock();
+        if matches!(call.phase, Phase::New | Phase::Ended) {
+            return Err(SessionError::UnknownCall);
+        }
+        self.purge(&mut call, now);
+        let find = |call: &mut Call| {
+            let (from, to) = (request.from_tag, request.to_tag);
+            parties::of_answer(call, from, to, request.via_branch, now.unix)
+        };
+        self.signal(
+            now,
+            &entry,
+            call,
+            Role::Answer,
+            request.options,
+            &description,
+            find,
+        )
+    }
+
+    /// Ends a call or a branch, by default after a delay in which media still flows.
+    ///
+    /// # Errors
+    /// [`SessionError::NotFound`] with [`super::DeleteOptions::fatal`] alone.
+    pub fn delete(
+        &self,
+        now: Now,
+        request: &DeleteRequest<'_>,
+    ) -> Result<DeleteOutcome, SessionError> {
+        let found = self.delete_found(now, request);
+        match found {
+            Some(report) => Ok(DeleteOutcome {
+                report,
+                warning: None,
+            }),
+            None if request.options.fatal => Err(SessionError::NotFound),
+            None => Ok(DeleteOutcome {
+                report: None,
+                warning: Some(Warning::NotFound),
+            }),
+        }
+    }
+
+    /// The outer `None`: nothing matches.
+    fn delete_found(&self, now: Now, request: &DeleteRequest<'_>) -> Option<Option<CallReport>> {
+        let entry = self.registry.find(request.call_id)?;
+        let mut call = entry.lock();
+        if matches!(call.phase, Phase::New | Phase::Ended) {
+            return None;
+        }
+        self.purge(&mut call, now);
+        let target = parties::of_delete(&call, request)?;
+        let delay = request.options.delete_delay.or(call.delete_delay);
+        let delay = delay.unwrap_or(self.config.delete_delay);
+        let report = match target {
+            Target::Call => None,
+            Target::Party { shown, .. } => {
+                Some(self.snapshot(now).report(&call, Shown::Around(shown)))
+            }
+        };
+        if let Target::Party { party, .. } = target {
+            let at = &mut call.parties[party].closing;
+            let before = at.replace(now.monotonic + delay);
+            if call.has_dialogue() {
+                self.purge(&mut call, now);
+                return Some(report);
+            }
+            call.parties[party].closing = before;
+        }
+        if delay.is_zero() {
+            self.close(now, &entry, call, EndReason::Deleted);
+        } else {
+            call.phase = Phase::Draining;
+            let close = Command::CloseCall {
+                call: call.key,
+                after: delay,
+            };
+            self.plane.commands(call.shard, vec![close]);
+        }
+        Some(report)
+    }
+
+    /// A snapshot of a call.
+    ///
+    /// # Errors
+    /// [`SessionError::UnknownCall`].
+    pub fn query(&self, now: Now, request: &QueryRequest<'_>) -> Result<CallReport, SessionError> {
+        let entry = self
+            .registry
+            .find(request.call_id)
+            .ok_or(SessionError::UnknownCall)?;
+        let call = entry.lock();
+        if matches!(call.phase, Phase::New | Phase::Ended) {
+            return Err(SessionError::UnknownCall);
+        }
+        let shown = parties::of_query(&call, request);
+        Ok(self.snapshot(now).report(&call, shown))
+    }
+
+    /// Call-ids of at most `limit` calls, in no particular order.
+    #[must_use]
+    pub fn list(&self, limit: usize) -> Vec<String> {
+        self.registry.call_ids(limit)
+    }
+
+    /// Stops forwarding what the selected parties send; packets are still counted. Without any
+    /// selection the call as a whole is blocked, apart from its parties.
+    ///
+    /// # Errors
+    /// [`SessionError::UnknownCallSelection`] or the selector's own.
+    pub fn block_media(
+        &self,
+        now: Now,
+        call_id: &str,
+        selector: &Selector,
+    ) -> Result<(), SessionError> {
+        self.set_blocked(now, call_id, selector, true)
+    }
+
+    /// Takes [`Sessions::block_media`] back. What was blocked for a party stays so when only the
+    /// call is unblocked, and the other way round.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn unblock_media(
+        &self,
+        now: Now,
+        call_id: &str,
+        selector: &Selector,
+    ) -> Result<(), SessionError> {
+        self.set_blocked(now, call_id, selector, false)
+    }
+
+    fn set_blocked(
+        &self,
+        now: Now,
+        call_id: &str,
+        selector: &Selector,
+        blocked: bool,
+    ) -> Result<(), SessionError> {
+        let entry = self.registry.find(call_id);
+        let entry = entry.ok_or(SessionError::UnknownCallSelection)?;
+        let mut call = entry.lock();
+        if matches!(call.phase, Phase::New | Phase::Ended) {
+            return Err(SessionError::UnknownCallSelection);
+        }
+        self.purge(&mut call, now);
+        let selected = parties::of_selector(&call, selector)?;
+        if matches!(selected, Selected::Call | Selected::Everything) {
+            call.blocked = blocked;
+        }
+        for (at, party) in call.parties.iter_mut().enumerate() {
+            if matches!(selected, Selected::Everything) || selected == Selected::Party(at) {
+                party.blocked = blocked;
+            }
+        }
+        self.restate(&mut call, Vec::new());
+        Ok(())
+    }
+
+    /// Takes note of what a shard reported.
+    pub fn handle_event(&self, now: Now, event: Event) {
+        match event {
+            Event::SocketClosed { socket } => {
+                if let Some(lease) = self.registry.end_lease(socket) {
+                    self.interfaces.ports(lease.pool).release(lease.port);
+                }
+            }
+            Event::CallTimedOut { call, reason } => self.gone(now, call, |call| match reason {
+                _ if call.phase == Phase::Draining => EndReason::Deleted,
+                TimeoutReason::Lifetime => EndReason::FinalTimeout,
+                TimeoutReason::Inactivity if call.is_held() => EndReason::SilentTimeout,
+                TimeoutReason::Inactivity if !call.answered => EndReason::OfferTimeout,
+                TimeoutReason::Inactivity => EndReason::MediaTimeout,
+            }),
+            Event::CallClosed { call } => self.gone(now, call, |_| EndReason::Deleted),
+            Event::CallPanicked { call } => self.gone(now, call, |_| EndReason::Fault),
+            Event::EndpointLearned {
+                call,
+                socket,
+                endpoint,
+                confirmed,
+            } => {
+                if let Some(entry) = self.registry.find_key(call) {
+                    entry.lock().learn(socket, endpoint, confirmed);
+                }
+            }
+            // Its closing follows.
+            Event::SocketFailed { .. } => {}
+        }
+    }
+
+    /// Ends every call at once, for shutdown. Their ports are free once the events have come.
+    pub fn close_all(&self, now: Now) {
+        for entry in self.registry.entries() {
+            let call = entry.lock();
+            if call.phase != Phase::Ended {
+                self.close(now, &entry, call, EndReason::Forced);
+            }
+        }
+    }
+
+    /// Ends one call at once, as an operator's command. `false`: there is no such call.
+    pub fn terminate(&self, now: Now, call_id: &str) -> bool {
+        let Some(entry) = self.registry.find(call_id) else {
+            return false;
+        };
+        let call = entry.lock();
+        if matches!(call.phase, Phase::New | Phase::Ended) {
+            return false;
+        }
+        self.close(now, &entry, call, EndReason::Forced);
+        true
+    }
+
+    /// Numbers over all calls. Looks at every call: for people and scrapers, not for hot paths.
+    #[must_use]
+    pub fn statistics(&self, now: Now) -> SessionStatistics {
+        let (mut total, interval) = self.tally.read(now.monotonic);
+        let mut current = CurrentStatistics {
+            sockets: self.registry.leased(),
+            ..CurrentStatistics::default()
+        };
+        for entry in self.registry.entries() {
+            let call = entry.lock();
+            if matches!(call.phase, Phase::New | Phase::Ended) {
+                continue;
+            }
+            current.sessions += 1;
+            current.draining += u64::from(call.phase == Phase::Draining);
+            let medias = call.parties.iter().flat_map(|party| &party.medias);
+            current.media += medias.filter(|media| media.active.is_some()).count() as u64;
+            for stream in snapshot::totals(&call) {
+                total.relayed.add(stream);
+            }
+        }
+        SessionStatistics {
+            current,
+            total,
+            interval,
+            interfaces: self.interfaces.statistics(),
+        }
+    }
+
+    /// Calls at this moment, draining ones included.
+    #[must_use]
+    pub fn sessions(&self) -> u64 {
+        self.registry.count()
+    }
+
+    /// Most calls at a time from now on; `Some(0)` drains, `None` is no limit.
+    pub fn set_max_sessions(&self, max: Option<u32>) {
+        self.limits.set_max_sessions(max);
+    }
+
+    /// Most calls at a time.
+    #[must_use]
+    pub fn max_sessions(&self) -> Option<u32> {
+        self.limits.max_sessions()
+    }
+
+    /// The limit that the program found exceeded; `None` once it is not any more. While one is,
+    /// new calls are refused and existing ones carry on.
+    pub fn set_exceeded(&self, limit: Option<Limit>) {
+        self.limits.set_exceeded(limit);
+    }
+
+    /// Carries an offer or an answer out, whole or not at all.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the two requests differ in no more than this"
+    )]
+    fn signal(
+        &self,
+        now: Now,
+        entry: &Entry,
+        mut call: MutexGuard<'_, Call>,
+        role: Role,
+        options: &Options,
+        description: &SessionDescription<'_>,
+        find: impl FnOnce(&mut Call) -> Result<(usize, usize), SessionError>,
+    ) -> Result<Rewritten, SessionError> {
+        let is_new = call.phase == Phase::New;
+        let backup = (!is_new).then(|| call.clone());
+        let mut signal = Signal {
+            config: &self.config,
+            plane: &*self.plane,
+            interfaces: &self.interfaces,
+            registry: &self.registry,
+            loop_id: &self.loop_id,
+            options,
+            role,
+            unix: now.unix,
+            fresh: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let done = find(&mut call).and_then(|(speaker, listener)| {
+            let sdp = signal.describe(&mut call, speaker, listener, description)?;
+            call.tie(speaker, listener);
+            Ok(sdp)
+        });
+        let Signal {
+            fresh, warnings, ..
+        } = signal;
+        match done {
+            Ok(sdp) => {
+                call.phase = Phase::Alive;
+                call.answered |= role == Role::Answer;
+                call.last_signal = now.unix;
+                if is_new {
+                    self.tally.created(now.monotonic);
+                }
+                let command = Command::Call {
+                    call: call.key,
+                    timeouts: self.timeouts(&call),
+                };
+                self.restate(&mut call, vec![command]);
+                Ok(Rewritten { sdp, warnings })
+            }
+            Err(error) => {
+                self.close_sockets(call.shard, fresh);
+                match backup {
+                    Some(backup) => *call = backup,
+                    None => {
+                        call.phase = Phase::Ended;
+                        self.registry.remove(entry);
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The description as it came, if it has been through here already and is to be left alone.
+    fn looped(
+        &self,
+        description: &SessionDescription<'_>,
+        options: &Options,
+        sdp: &[u8],
+    ) -> Option<Rewritten> {
+        let seen = options.sdp.loop_protect && description.has_loop_mark(&self.loop_id);
+        seen.then(|| Rewritten {
+            sdp: String::from_utf8_lossy(sdp).into_owned(),
+            warnings: Vec::new(),
+        })
+    }
+
+    fn choose_shard(&self) -> ShardId {
+        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);
+        let shards = u64::from(self.plane.shards().max(1));
+        ShardId::new(u8::try_from(turn % shards).unwrap_or(0))
+    }
+
+    fn timeouts(&self, call: &Call) -> CallTimeouts {
+        let config = &self.config.timeouts;
+        let inactivity = match () {
+            () if call.is_held() => config.silent,
+            () if !call.answered => config.offer,
+            () => config.media,
+        };
+        let never_if_zero = |time: Duration| (!time.is_zero()).then_some(time);
+        CallTimeouts {
+            inactivity: never_if_zero(inactivity),
+            lifetime: never_if_zero(config.lifetime),
+        }
+    }
+
+    /// Closes parties whose time after a delete is over.
+    fn purge(&self, call: &mut Call, now: Now) {
+        let due = |closing: Option<Instant>| closing.is_some_and(|at| at <= now.monotonic);
+        if !call
+            .parties
+            .iter()
+            .any(|party| !party.closed && due(party.closing))
+        {
+            return;
+        }
+        let mut sockets = Vec::new();
+        for party in &mut call.parties {
+            if !party.closed && due(party.closing) {
+                party.closed = true;
+                sockets.extend(party.sockets());
+                for media in &mut party.medias {
+                    media.active = None;
+                }
+            }
+        }
+        self.restate(call, vec![Command::CloseSockets { sockets }]);
+    }
+
+    /// Sends `commands`, then every route that changed.
+    fn restate(&self, call: &mut Call, mut commands: Vec<Command>) {
+        routes::restate(call, &self.hasher, &mut commands);
+        if !commands.is_empty() {
+            self.plane.commands(call.shard, commands);
+        }
+    }
+
+    fn close_sockets(&self, shard: ShardId, sockets: Vec<SocketId>) {
+        if !sockets.is_empty() {
+            let close = vec![Command::CloseSockets { sockets }];
+            self.plane.commands(shard, close);
+        }
+    }
+
+    /// Has the shard close a call now, and ends it here.
+    fn close(&self, now: Now, entry: &Entry, call: MutexGuard<'_, Call>, reason: EndReason) {
+        let close = Command::CloseCall {
+            call: call.key,
+            after: Duration::ZERO,
+        };
+        self.plane.commands(call.shard, vec![close]);
+        self.end(now, entry, call, reason);
+    }
+
+    /// The shard has ended a call by itself. It is told to close it all the same: a request that was
+    /// carried out meanwhile may have made it anew there.
+    fn gone(&self, now: Now, key: CallKey, reason: impl FnOnce(&Call) -> EndReason) {
+        if let Some(entry) = self.registry.find_key(key) {
+            let call = entry.lock();
+            if call.phase != Phase::Ended {
+                let reason = reason(&call);
+                self.close(now, &entry, call, reason);
+            }
+        }
+    }
+
+    fn end(&self, now: Now, entry: &Entry, mut call: MutexGuard<'_, Call>, reason: EndReason) {
+        let was_new = call.phase == Phase::New;
+        call.phase = Phase::Ended;
+        self.registry.remove(entry);
+        if was_new {
+            return;
+        }
+        let duration = now
+            .monotonic
+            .saturating_duration_since(call.created.monotonic);
+        let mut relayed = StreamTotals::default();
+        for stream in snapshot::totals(&call) {
+            relayed.add(stream);
+        }
+        let senders = snapshot::senders(&call);
+        let ended = tally::Ended {
+            reason,
+            duration,
+            relayed,
+            senders,
+        };
+        self.tally.ended(now.monotonic, &ended);
+        let Some(observer) = &self.observer else {
+            return;
+        };
+        let report = self.snapshot(now).report(&call, Shown::All);
+        drop(call);
+        let call_id = entry.call_id.to_string();
+        observer.call_ended(&CallEnded {
+            call_id,
+            reason,
+            duration,
+            report,
+        });
+    }
+
+    fn snapshot(&self, now: Now) -> Snapshot<'_> {
+        Snapshot {
+            interfaces: &self.interfaces,
+            now,
+            epoch: self.epoch,
+        }
+    }
+}
+
+fn parsed(sdp: &[u8]) -> Result<SessionDescription<'_>, SessionError> {
+    parse(sdp).map_err(|error| match error {
+        error if error.is_incomplete() => SessionError::SdpIncomplete,
+        _ => SessionError::SdpParse,
+    })
+}

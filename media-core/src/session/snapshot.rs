@@ -1,0 +1,265 @@
+//! Makes a [`CallReport`] of a call.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::call::{Call, Media, Participant};
+use super::interfaces::Interfaces;
+use super::verdict::{self, Evidence};
+use super::{
+    CallReport, MediaReport, SsrcReport, StreamReport, StreamTotals, SubscriptionReport, TagReport,
+};
+use crate::engine::{DropReason, SsrcCounters, StreamCounters};
+use crate::units::Now;
+
+/// What a report needs besides the call.
+#[derive(Clone, Copy)]
+pub(super) struct Snapshot<'a> {
+    pub(super) interfaces: &'a Interfaces,
+    pub(super) now: Now,
+    /// What [`StreamCounters::last_packet_us`] counts from.
+    pub(super) epoch: Instant,
+}
+
+/// Which parties a report shows. Totals are of the whole call in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    All,
+    /// The party, then those whose media it gets.
+    Around(usize),
+    Nobody,
+}
+
+impl Snapshot<'_> {
+    pub(super) fn report(&self, call: &Call, shown: Shown) -> CallReport {
+        let parties: Vec<usize> = match shown {
+            Shown::All => (0..call.parties.len()).collect(),
+            Shown::Around(party) => std::iter::once(party)
+                .chain(call.subscriptions(party))
+                .collect(),
+            Shown::Nobody => Vec::new(),
+        };
+        let [rtp, rtcp] = totals(call);
+        CallReport {
+            created: call.created.unix,
+            last_signal: call.last_signal,
+            ssrcs: call.parties.iter().flat_map(ssrcs).collect(),
+            tags: parties
+                .into_iter()
+                .map(|party| self.tag(call, party))
+                .collect(),
+            rtp,
+            rtcp,
+        }
+    }
+
+    fn tag(&self, call: &Call, at: usize) -> TagReport {
+        let party = &call.parties[at];
+        let tie = |other: usize| SubscriptionReport {
+            tag: call.parties[other].tag.to_string(),
+            kind: "offer/answer",
+        };
+        let blocked = call.blocked || party.blocked;
+        TagReport {
+            key: if party.tag.is_empty() {
+                // The party's number within the call, as rtpengine has it.
+                format!("<untagged {at}>")
+            } else {
+                party.tag.to_string()
+            },
+            tag: party.tag.to_string(),
+            label: party.label.as_deref().map(ToOwned::to_owned),
+            via_branch: party.via_branch.as_deref().map(ToOwned::to_owned),
+            created: party.created,
+            subscriptions: call.subscriptions(at).map(tie).collect(),
+            subscribers: party.peer.into_iter().map(tie).collect(),
+            medias: party
+                .medias
+                .iter()
+                .zip(1..)
+                .map(|(media, index)| self.media(party, media, index, blocked))
+                .collect(),
+            blocked,
+        }
+    }
+
+    fn media(&self, party: &Participant, media: &Media, index: u32, blocked: bool) -> MediaReport {
+        let flags = [
+            (media.described, "initialized"),
+            (media.asymmetric, "asymmetric"),
+            (media.direction.receives(), "send"),
+            (media.direction.sends(), "recv"),
+            (media.mux.on, "rtcp-mux"),
+            (party.far, "ICE controlling"),
+        ];
+        let streams = [false, true];
+        let with_rtcp = media.protocol.carries_rtp();
+        MediaReport {
+            index,
+            kind: media.kind.to_string(),
+            protocol: String::from_utf8_lossy(media.protocol.name()).into_owned(),
+            codec: codec(media),
+            streams: streams
+                .into_iter()
+                .filter(|is_rtcp| with_rtcp || !is_rtcp)
+                .map(|is_rtcp| self.stream(media, is_rtcp, blocked))
+                .collect(),
+            flags: set(&flags),
+        }
+    }
+
+    fn stream(&self, media: &Media, is_rtcp: bool, blocked: bool) -> StreamReport {
+        let stream = if is_rtcp { &media.rtcp } else { &media.rtp };
+        let sum = |count: fn(&StreamCounters) -> u64| -> u64 {
+            media
+                .locals(is_rtcp)
+                .map(|local| count(&local.counters))
+                .sum()
+        };
+        let last = media
+            .locals(is_rtcp)
+            .map(|local| local.counters.last_packet_us.get());
+        let last = last.max().filter(|us| *us != 0);
+        let last = last.map(|us| self.epoch + Duration::from_micros(us));
+        let local = media.binding().and_then(|binding| {
+            let local = if is_rtcp {
+                binding.rtcp.as_ref()?
+            } else {
+                &binding.rtp
+            };
+            let address = self.interfaces.ports(binding.pool).address();
+            Some(SocketAddr::new(address, local.bound.port))
+        });
+        let flags = [
+            (!is_rtcp, "RTP"),
+            (is_rtcp || media.mux.on, "RTCP"),
+            (is_rtcp && media.mux.on, "fallback RTCP"),
+            (media.described, "filled"),
+            (stream.confirmed, "confirmed"),
+            (media.learning.strict_source, "strict source address"),
+            (media.learning.media_handover, "media handover"),
+        ];
+        StreamReport {
+            local,
+            endpoint: stream.endpoint(),
+            advertised_endpoint: stream.signalled,
+            last_packet: last.map_or(media.since, |at| self.now.unix_at(at)),
+            flags: set(&flags),
+            ssrc: busiest(media, is_rtcp).map(SsrcCounters::ssrc),
+            received: received(media, is_rtcp),
+            sent: StreamTotals {
+                packets: sum(|c| c.packets_sent.get()),
+                octets: sum(|c| c.octets_sent.get()),
+                errors: 0,
+            },
+            verdict: verdict::judge(Evidence {
+                is_rtcp,
+                rejected: media.active.is_none(),
+                blocked,
+                sends: media.direction.sends(),
+                receives: media.direction.receives(),
+                has_endpoint: stream.endpoint().is_some(),
+                packets: sum(|c| c.packets.get()),
+                rtcp_packets: sum(|c| c.rtcp_packets.get()),
+                packets_sent: sum(|c| c.packets_sent.get()),
+                wrong_source: sum(|c| c.dropped_for(DropReason::WrongSource)),
+                not_media: sum(|c| c.dropped_for(DropReason::Malformed))
+                    + sum(|c| c.dropped_for(DropReason::NotMedia)),
+                silent_for: last.map(|at| self.now.monotonic.saturating_duration_since(at)),
+            }),
+        }
+    }
+}
+
+/// `totals.RTP` and `totals.RTCP`.
+pub(super) fn totals(call: &Call) -> [StreamTotals; 2] {
+    let mut totals = [StreamTotals::default(); 2];
+    for media in call.parties.iter().flat_map(|party| &party.medias) {
+        for (total, is_rtcp) in totals.iter_mut().zip([false, true]) {
+            total.add(received(media, is_rtcp));
+        }
+    }
+    totals
+}
+
+/// Parties that sent any RTP.
+pub(super) fn senders(call: &Call) -> usize {
+    let sent = |media: &Media| {
+        media
+            .locals(false)
+            .any(|local| local.counters.packets.get() > 0)
+    };
+    let any = |party: &&Participant| party.medias.iter().any(sent);
+    call.parties.iter().filter(any).count()
+}
+
+fn received(media: &Media, is_rtcp: bool) -> StreamTotals {
+    let mut total = StreamTotals::default();
+    for local in media.locals(is_rtcp) {
+        total.add(StreamTotals {
+            packets: local.counters.packets.get(),
+            octets: local.counters.octets.get(),
+            errors: errors(&local.counters),
+        });
+    }
+    total
+}
+
+fn set(flags: &[(bool, &'static str)]) -> Vec<&'static str> {
+    let set = flags.iter().filter(|(set, _)| *set);
+    set.map(|(_, name)| *name).collect()
+}
+
+/// Packets dropped for a fault; not those that signalling or a command left without a destination.
+fn errors(counters: &StreamCounters) -> u64 {
+    let meant = [
+        DropReason::Blocked,
+        DropReason::NoEndpoint,
+        DropReason::NoRoute,
+        DropReason::NoSink,
+    ];
+    let meant: u64 = meant
+        .into_iter()
+        .map(|reason| counters.dropped_for(reason))
+        .sum();
+    counters.dropped_total().saturating_sub(meant)
+}
+
+/// Sources heard on a stream.
+fn sources(media: &Media, is_rtcp: bool) -> impl Iterator<Item = &SsrcCounters> {
+    let slots = media
+        .locals(is_rtcp)
+        .flat_map(|local| &local.counters.ssrcs);
+    slots.filter(|slot| slot.packets.get() > 0)
+}
+
+/// The one that sent most.
+fn busiest(media: &Media, is_rtcp: bool) -> Option<&SsrcCounters> {
+    sources(media, is_rtcp).max_by_key(|slot| slot.packets.get())
+}
+
+/// The encoding that it uses.
+fn codec(media: &Media) -> Option<String> {
+    let number = busiest(media, false)?.payload_type.get().to_string();
+    let mut lines = media
+        .encodings
+        .lines()
+        .filter_map(|line| line.split_once(' '));
+    lines
+        .find(|(payload_type, _)| *payload_type == number)
+        .map(|(_, encoding)| encoding.to_owned())
+}
+
+fn ssrcs(party: &Participant) -> impl Iterator<Item = SsrcReport> {
+    let used = party.medias.iter().flat_map(|media| sources(media, false));
+    used.map(|slot| SsrcReport {
+        ssrc: slot.ssrc(),
+        tag: party.tag.to_string(),
+        packets: slot.packets.get(),
+        octets: slot.octets.get(),
+        lost: slot.lost.get(),
+        reordered: slot.reordered.get(),
+        duplicates: slot.duplicates.get(),
+        jitter: Duration::from_micros(slot.jitter_us.get()),
+    })
+}
