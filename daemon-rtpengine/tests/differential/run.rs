@@ -61,7 +61,6 @@ impl<'d> Runner<'d> {
             endpoints: HashMap::new(),
             replies: HashMap::new(),
             cookies: HashMap::new(),
-            call_ids: Vec::new(),
             requests: 0,
             patience: PATIENCE,
         };
@@ -81,7 +80,6 @@ struct Dialogue<'c> {
     /// SDP of the replies that were given a name.
     replies: HashMap<String, String>,
     cookies: HashMap<String, String>,
-    call_ids: Vec<Vec<u8>>,
     requests: usize,
     patience: Duration,
 }
@@ -215,9 +213,6 @@ impl Dialogue<'_> {
             };
             document.push("sdp", Value::string(text));
         }
-        if let Some(call_id) = document.get("call-id").and_then(Value::as_bytes) {
-            self.call_ids.push(call_id.to_vec());
-        }
         let cookie = match &request.cookie {
             Some(name) => {
                 let fresh = self.client.cookie();
@@ -323,14 +318,18 @@ impl Dialogue<'_> {
         Some(SocketAddr::new(address, port.parse().ok()?))
     }
 
+    /// Deletes every call that the daemon has, also those that it was not meant to have.
     fn clean_up(&mut self) {
-        self.call_ids.sort();
-        self.call_ids.dedup();
-        for call_id in &self.call_ids {
+        let mut list = Value::dict();
+        list.push("command", Value::str("list"));
+        list.push("limit", Value::Int(1000));
+        let reply = self.client.request(&list);
+        let calls = reply.get("calls").and_then(Value::as_list).unwrap_or(&[]);
+        for call_id in calls {
             let mut delete = Value::dict();
             delete.push("command", Value::str("delete"));
             delete.push("delete delay", Value::Int(0));
-            delete.push("call-id", Value::Bytes(Cow::Borrowed(call_id)));
+            delete.push("call-id", call_id.clone());
             self.client.request(&delete);
         }
     }

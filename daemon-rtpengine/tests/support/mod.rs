@@ -22,13 +22,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// # Panics
 /// After [`PATIENCE`], naming `what`.
-pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    poll(condition).unwrap_or_else(|| panic!("waited in vain for {what}"))
+}
+
+/// Asks `condition` until it gives a value or [`PATIENCE`] is over.
+pub(crate) fn poll<T>(mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = condition() {
-            return value;
+            return Some(value);
         }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        if Instant::now() >= deadline {
+            return None;
+        }
         // Gives the processor to the programs waited for; correctness does not depend on it.
         std::thread::park_timeout(Duration::from_millis(5));
     }

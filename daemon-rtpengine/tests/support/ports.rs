@@ -3,9 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use super::wait_for;
+
 /// Where blocks are looked for: below the range from which the kernel picks ephemeral ports.
-const FIRST: u16 = 26_000;
-const LAST: u16 = 28_999;
+const FIRST: u16 = 20_000;
+const LAST: u16 = 31_999;
 
 /// Consecutive UDP ports that nobody used when the block was taken.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ impl PortBlock {
     /// Takes `len` ports, rounded up to a multiple of 50.
     ///
     /// # Panics
-    /// When no such block is free.
+    /// When no such block becomes free in good time.
     pub(crate) fn take(len: u16) -> Self {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let units = len.div_ceil(UNIT);
@@ -31,11 +33,12 @@ impl PortBlock {
         // Processes start their search at different places.
         let process = u16::try_from(std::process::id() % u32::from(count)).unwrap_or(0);
         let start = process.wrapping_add(NEXT.fetch_add(units, Ordering::Relaxed)) % count;
-        (0..count)
-            .map(|step| (start + step) % count)
-            .filter(|unit| unit + units <= count)
-            .find_map(|unit| Self::claim(FIRST + unit * UNIT, units))
-            .unwrap_or_else(|| panic!("no {len} free ports between {FIRST} and {LAST}"))
+        wait_for(&format!("{len} ports between {FIRST} and {LAST}"), || {
+            (0..count)
+                .map(|step| (start + step) % count)
+                .filter(|unit| unit + units <= count)
+                .find_map(|unit| Self::claim(FIRST + unit * UNIT, units))
+        })
     }
 
     fn claim(first: u16, units: u16) -> Option<Self> {
