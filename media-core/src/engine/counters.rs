@@ -107,7 +107,9 @@ pub struct StreamCounters {
     pub other_source: Counter,
     /// Packets that were dropped, by [`DropReason`].
     pub dropped: [Counter; DropReason::COUNT],
-    /// The most recent RTP sources, newest first written over the stalest.
+    /// Which of `ssrcs` the last RTP packet was from.
+    pub latest_source: Counter,
+    /// The most recent RTP sources; a new one is written over the stalest.
     pub ssrcs: [SsrcCounters; StreamCounters::SSRCS],
 }
 
@@ -119,6 +121,12 @@ impl StreamCounters {
     #[must_use]
     pub fn dropped_total(&self) -> u64 {
         self.dropped.iter().map(Counter::get).sum()
+    }
+    /// The source of the last RTP packet; `None` before the first.
+    #[must_use]
+    pub fn latest_source(&self) -> Option<&SsrcCounters> {
+        let at = usize::try_from(self.latest_source.get()).ok()?;
+        self.ssrcs.get(at).filter(|slot| slot.packets.get() > 0)
     }
     /// Packets dropped for this reason.
     #[must_use]

@@ -152,6 +152,7 @@ impl Stream {
             .or_else(empty)
             .unwrap_or((self.current + 1) % self.sources.len());
         self.current = place;
+        self.counters.latest_source.set(place as u64);
         if known.is_none() {
             self.sources[place] = Source {
                 ssrc,

@@ -173,7 +173,7 @@ impl Call {
             phase: Phase::New,
             created: now,
             last_signal: now.unix,
-            parties: Vec::new(),
+            parties: Vec::with_capacity(2),
             blocked: false,
             answered: false,
             delete_delay: None,

@@ -6,6 +6,7 @@ mod call;
 mod config;
 mod error;
 mod interfaces;
+mod lifecycle;
 mod limits;
 mod mux;
 mod observer;

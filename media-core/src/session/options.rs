@@ -85,6 +85,19 @@ pub enum SecureProfile {
     UdpTlsRtpSavpf,
 }
 
+impl SecureProfile {
+    /// The name in `m=`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            SecureProfile::RtpSavp => "RTP/SAVP",
+            SecureProfile::RtpSavpf => "RTP/SAVPF",
+            SecureProfile::UdpTlsRtpSavp => "UDP/TLS/RTP/SAVP",
+            SecureProfile::UdpTlsRtpSavpf => "UDP/TLS/RTP/SAVPF",
+        }
+    }
+}
+
 /// Which participants a command means.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {

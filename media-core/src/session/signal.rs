@@ -83,16 +83,22 @@ impl Signal<'_> {
         if let Some(label) = &self.options.label {
             said.label = Some(label.as_str().into());
         }
-        let own_v6 = description.media().first().map(|m| m.address().is_ipv6());
+        let said_v6 = description.media().first().map(|m| m.address().is_ipv6());
+        let own_v6 = self.source().map(|source| source.is_ipv6()).or(said_v6);
         // The listener first, as with ports: round robin deals in this order.
         self.place(told, 1, self.options.address_family_v6);
         self.place(said, 0, own_v6);
-        told.family_v6 = told.family_v6.or(own_v6);
+        told.family_v6 = told.family_v6.or(said_v6);
+        if let Some(TransportProtocol::Secure(profile)) = self.options.transport_protocol {
+            self.warnings.push(Warning::NoSrtp(profile));
+        }
 
         let mut shown = Vec::with_capacity(description.media().len());
         for (index, params) in description.params().into_iter().enumerate() {
             for party in [&mut *said, &mut *told] {
                 if party.medias.len() <= index {
+                    // Most calls have one section for ever: room for one, not for four.
+                    party.medias.reserve_exact(1);
                     party.medias.push(Media::new(&params, self.unix));
                 }
             }
@@ -200,11 +206,17 @@ impl Signal<'_> {
         Ok(shown)
     }
 
+    /// Where the speaker's signalling came from, if that is to be believed rather than its words.
+    fn source(&self) -> Option<IpAddr> {
+        let options = self.options;
+        let trusted = options.trust_address.unwrap_or(self.config.trust_address);
+        options.received_from.filter(|_| !trusted)
+    }
+
     /// What the speaker said about itself.
     fn hear(&self, media: &mut Media, params: &MediaParams) {
         let options = self.options;
-        let trusted = options.trust_address.unwrap_or(self.config.trust_address);
-        let source = options.received_from.filter(|_| !trusted);
+        let source = self.source();
         let seen = |address: SocketAddr| match source {
             Some(ip) => SocketAddr::new(ip, address.port()),
             None => address,
@@ -301,6 +313,7 @@ impl Signal<'_> {
             at
         } else {
             let binding = self.allocate(place, pair)?;
+            media.bindings.reserve_exact(1);
             media.bindings.push(binding);
             media.bindings.len() - 1
         };

@@ -145,7 +145,7 @@ impl Snapshot<'_> {
             advertised_endpoint: stream.signalled,
             last_packet: last.map_or(media.since, |at| self.now.unix_at(at)),
             flags: set(&flags),
-            ssrc: busiest(media, is_rtcp).map(SsrcCounters::ssrc),
+            ssrc: latest(media, is_rtcp).map(SsrcCounters::ssrc),
             received: received(media, is_rtcp),
             sent: StreamTotals {
                 packets: sum(|c| c.packets_sent.get()),
@@ -233,14 +233,17 @@ fn sources(media: &Media, is_rtcp: bool) -> impl Iterator<Item = &SsrcCounters> 
     slots.filter(|slot| slot.packets.get() > 0)
 }
 
-/// The one that sent most.
-fn busiest(media: &Media, is_rtcp: bool) -> Option<&SsrcCounters> {
-    sources(media, is_rtcp).max_by_key(|slot| slot.packets.get())
+/// The one heard last.
+fn latest(media: &Media, is_rtcp: bool) -> Option<&SsrcCounters> {
+    let heard = media.locals(is_rtcp).map(|local| &local.counters);
+    heard
+        .max_by_key(|counters| counters.last_packet_us.get())?
+        .latest_source()
 }
 
 /// The encoding that it uses.
 fn codec(media: &Media) -> Option<String> {
-    let number = busiest(media, false)?.payload_type.get().to_string();
+    let number = latest(media, false)?.payload_type.get().to_string();
     let mut lines = media
         .encodings
         .lines()

@@ -190,6 +190,17 @@ fn each_branch_has_its_own_ports() {
 }
 
 #[test]
+fn late_offer_names_both_parties_at_once() {
+    let desk = Desk::new();
+    // The callee offers in its 200, the caller answers in its ACK.
+    let to_f = port(&desk.offer(said("t", "f", &sdp(5000))).unwrap());
+    let to_t = port(&desk.answer(said("t", "f", &sdp(4000))).unwrap());
+    assert_eq!(tags(&desk.query("c")), ["t", "f"]);
+    assert_eq!(desk.rtp_leaves(to_f), Some((to_t, Some(5000))));
+    assert_eq!(desk.rtp_leaves(to_t), Some((to_f, Some(4000))));
+}
+
+#[test]
 fn unknown_tags_make_new_parties() {
     let desk = Desk::new();
     desk.call("c");

@@ -396,6 +396,54 @@ fn endpoint_comes_from_signalling_if_the_sdp_is_not_trusted() {
 }
 
 #[test]
+fn source_of_the_other_family_gets_a_socket_of_that_family() {
+    let desk = Desk::new();
+    offer_with(&desk, &sdp(4000), |options| {
+        options.received_from = Some("::1".parse().unwrap());
+        options.trust_address = Some(false);
+    });
+    let stream = desk
+        .query("c")
+        .tags
+        .remove(0)
+        .medias
+        .remove(0)
+        .streams
+        .remove(0);
+    assert_eq!(stream.endpoint, Some("[::1]:4000".parse().unwrap()));
+    assert!(stream.local.unwrap().is_ipv6());
+    let far = desk
+        .query("c")
+        .tags
+        .remove(1)
+        .medias
+        .remove(0)
+        .streams
+        .remove(0);
+    assert!(far.local.unwrap().is_ipv4());
+}
+
+#[test]
+fn rtcp_goes_where_the_party_wants_it() {
+    let desk = Desk::new();
+    let more = "a=rtcp:4777 IN IP4 127.0.0.7\r\n";
+    let offered = desk
+        .offer(said("f", "", &sdp_at("127.0.0.9", 4000, more)))
+        .unwrap();
+    assert_eq!(desk.rtcp_leaves(port(&offered) + 1).unwrap().1, Some(4777));
+}
+
+#[test]
+fn srtp_that_was_asked_for_is_a_warning() {
+    let desk = Desk::new();
+    let offered = offer_with(&desk, &sdp(4000), |options| {
+        options.transport_protocol = Some(TransportProtocol::Secure(SecureProfile::RtpSavp));
+    });
+    assert_eq!(offered.warnings, [Warning::NoSrtp(SecureProfile::RtpSavp)]);
+    assert!(lines(&offered.sdp, "m=")[0].contains(" RTP/AVP "));
+}
+
+#[test]
 fn learning_flags_hold_for_the_side_that_said_them_until_it_speaks_again() {
     let desk = Desk::new();
     let offered = offer_with(&desk, &sdp(4000), |options| {
