@@ -120,7 +120,7 @@ pub enum StartError {
 /// The running shards. Dropping it stops them.
 pub struct Driver {
     plane: Arc<Plane>,
-    events: Mutex<mpsc::Receiver<Event>>,
+    events: Mutex<Events>,
     counters: Vec<Arc<ShardCounters>>,
     threads: Vec<JoinHandle<()>>,
     kind: IoKind,
@@ -143,7 +143,10 @@ impl Driver {
         let (event_tx, events) = mpsc::channel();
         let mut driver = Driver {
             plane: Arc::new(Plane::default()),
-            events: Mutex::new(events),
+            events: Mutex::new(Events {
+                batches: events,
+                batch: Vec::new().into_iter(),
+            }),
             counters: Vec::new(),
             threads: Vec::new(),
             kind,
@@ -189,8 +192,12 @@ impl Driver {
     /// The next event of any shard; `None` after `timeout` or once all shards have ended.
     #[must_use]
     pub fn next_event(&self, timeout: Duration) -> Option<Event> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.recv_timeout(timeout).ok()
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(event) = events.batch.next() {
+            return Some(event);
+        }
+        events.batch = events.batches.recv_timeout(timeout).ok()?.into_iter();
+        events.batch.next()
     }
 
     /// Counters by shard.
@@ -249,11 +256,17 @@ impl Drop for Driver {
     }
 }
 
+/// Events arrive in batches and leave one by one.
+struct Events {
+    batches: mpsc::Receiver<Vec<Event>>,
+    batch: std::vec::IntoIter<Event>,
+}
+
 /// What a shard's thread is started with.
 struct CoreParts {
     port: Arc<ShardPort>,
     counters: Arc<ShardCounters>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Vec<Event>>,
     epoch: Instant,
 }
 

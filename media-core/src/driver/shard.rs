@@ -34,7 +34,9 @@ pub(super) struct Core {
     pub(super) engine: Engine,
     pub(super) counters: Arc<ShardCounters>,
     port: Arc<ShardPort>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Vec<Event>>,
+    /// Of this turn; one message carries them all, so that the listener wakes once.
+    reports: Vec<Event>,
     egress: Egress,
     messages: VecDeque<Message>,
     next_cpu_sample: Instant,
@@ -47,6 +49,7 @@ impl Core {
             counters: parts.counters,
             port: parts.port,
             events: parts.events,
+            reports: Vec::new(),
             egress: Egress::new(),
             messages: VecDeque::new(),
             next_cpu_sample: now,
@@ -106,6 +109,10 @@ impl Core {
             self.counters.cpu_ns.set(sys::thread_cpu_ns());
             self.next_cpu_sample = now + CPU_SAMPLE_INTERVAL;
         }
+        if !self.reports.is_empty() {
+            // Nobody listens only when the driver is being dropped.
+            let _ = self.events.send(std::mem::take(&mut self.reports));
+        }
     }
 
     /// The kernel has let go of a socket.
@@ -115,8 +122,7 @@ impl Core {
     }
 
     pub(super) fn report(&mut self, event: Event) {
-        // Nobody listens only when the driver is being dropped.
-        let _ = self.events.send(event);
+        self.reports.push(event);
     }
 
     #[inline]
