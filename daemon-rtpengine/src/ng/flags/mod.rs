@@ -1,6 +1,6 @@
 //! Options of a request: from NG's many spellings to `media_core`'s types.
 //!
-//! The one table is [`table::WORDS`]. A name may be written with hyphens, spaces or underscores and
+//! The one table is `table::WORDS`. A name may be written with hyphens, spaces or underscores and
 //! in any case. It can reach us as
 //!
 //! - a key of the dictionary: `"ICE": "remove"`, `"replace": ["origin"]`, `"codec": {"strip": […]}`;
