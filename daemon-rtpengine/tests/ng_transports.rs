@@ -6,9 +6,9 @@ mod common;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 
-use common::{Controller, DEADLINE};
+use common::{Controller, connect};
 use daemon_rtpengine::Daemon;
 use daemon_rtpengine::config::{Config, Outcome};
 
@@ -48,37 +48,14 @@ fn tcp(daemon: &Daemon) -> TcpStream {
     connect(daemon.addresses().tcp_ng[0])
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream
+fn http(daemon: &Daemon, request: &str, body: &str) -> (u16, String, String) {
+    common::http(daemon.addresses().http[0], request, body)
 }
 
 fn read_exactly(stream: &mut TcpStream, expected: &str) {
     let mut got = vec![0; expected.len()];
     stream.read_exact(&mut got).unwrap();
     assert_eq!(String::from_utf8_lossy(&got), expected);
-}
-
-/// Status code, content type and body of the reply.
-fn http(daemon: &Daemon, request: &str, body: &str) -> (u16, String, String) {
-    let mut stream = connect(daemon.addresses().http[0]);
-    let length = body.len();
-    write!(
-        stream,
-        "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let kind = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-type: "))
-        .unwrap_or_default();
-    (status, kind.to_owned(), body.to_owned())
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use media_core::session::{
-    CallReport, DeleteOutcome, MediaReport, SsrcReport, StreamReport, StreamTotals,
-    SubscriptionReport, TagReport,
+    CallReport, DeleteOutcome, MediaReport, StreamReport, StreamTotals, SubscriptionReport,
+    TagReport,
 };
 
 use super::value::Value;
@@ -90,8 +90,8 @@ fn call(report: &CallReport) -> Value<'static> {
     out.push("created", int(report.created.as_secs()));
     out.push("created_us", int(report.created.subsec_micros()));
     out.push("last signal", int(report.last_signal.as_secs()));
-    // rtpengine puts figures of RTCP reports here, for calls whose RTCP it takes apart; we relay RTCP
-    // as it is, and clients walk into every entry, so there is none.
+    // rtpengine puts figures of RTCP reports here, for calls whose RTCP it takes apart. We relay RTCP
+    // as it is; what we measure on the packets goes to the log, because clients walk into every entry.
     out.push("SSRC", Value::dict());
     let mut tags = Value::dict();
     for report in &report.tags {
@@ -102,13 +102,6 @@ fn call(report: &CallReport) -> Value<'static> {
     totals.push("RTP", stats(&report.rtp));
     totals.push("RTCP", stats(&report.rtcp));
     out.push("totals", totals);
-    if !report.ssrcs.is_empty() {
-        let mut reception = Value::dict();
-        for report in &report.ssrcs {
-            reception.push(report.ssrc.get().to_string(), ssrc(report));
-        }
-        out.push("reception", reception);
-    }
     out
 }
 
@@ -204,20 +197,6 @@ fn stats(totals: &StreamTotals) -> Value<'static> {
     out
 }
 
-/// `reception` is ours: measured on the packets themselves (RFC 3550 §A.3, §A.8), jitter in
-/// milliseconds.
-fn ssrc(report: &SsrcReport) -> Value<'static> {
-    let mut out = Value::dict();
-    out.push("tag", Value::string(report.tag.clone()));
-    out.push("packets", int(report.packets));
-    out.push("bytes", int(report.octets));
-    out.push("lost", int(report.lost));
-    out.push("reordered", int(report.reordered));
-    out.push("duplicates", int(report.duplicates));
-    out.push("jitter", int(report.jitter.as_millis()));
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -232,34 +211,6 @@ mod tests {
         let mut out = Vec::new();
         json::encode(value, &mut out);
         String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn reception_is_told_under_a_key_of_its_own() {
-        let report = CallReport {
-            created: Duration::ZERO,
-            last_signal: Duration::ZERO,
-            ssrcs: vec![SsrcReport {
-                ssrc: Ssrc::new(7),
-                tag: "A".into(),
-                packets: 10,
-                octets: 1720,
-                lost: 1,
-                reordered: 2,
-                duplicates: 3,
-                jitter: Duration::from_micros(4999),
-            }],
-            tags: Vec::new(),
-            rtp: StreamTotals::default(),
-            rtcp: StreamTotals::default(),
-        };
-        let text = text(&query(&report));
-        assert!(text.contains(r#""SSRC":{}"#), "{text}");
-        let expected = concat!(
-            r#""reception":{"7":{"tag":"A","packets":10,"bytes":1720,"lost":1,"reordered":2,"#,
-            r#""duplicates":3,"jitter":4}},"result":"ok"}"#
-        );
-        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

@@ -225,10 +225,7 @@ impl<'a> Request<'a> {
 
 impl<'a> Negotiation<'a> {
     fn read(tree: &'a Value<'_>) -> Result<Self, RequestError> {
-        let sdp = tree
-            .get("sdp")
-            .and_then(Value::as_bytes)
-            .ok_or(RequestError::NoSdp)?;
+        let sdp = last(tree, "sdp").ok_or(RequestError::NoSdp)?;
         let flags = Flags::of(tree);
         Ok(Negotiation {
             call_id: flags.call_id.ok_or(RequestError::NoCallId)?,
@@ -306,11 +303,22 @@ impl Selection {
     }
 }
 
+/// The text of the last pair with this key: what counts for rtpengine too, except for `command`.
+fn last<'v>(tree: &'v Value<'_>, key: &str) -> Option<&'v [u8]> {
+    match tree {
+        Value::Dict(pairs) => pairs
+            .iter()
+            .rfind(|(k, _)| k.as_ref() == key.as_bytes())
+            .and_then(|(_, value)| value.as_bytes()),
+        _ => None,
+    }
+}
+
 /// The call-id of any request, for the log; empty if there is none.
 #[must_use]
 pub fn call_id<'v>(tree: &'v Value<'_>) -> Cow<'v, str> {
-    let id = tree.get("call-id").or_else(|| tree.get("call id"));
-    String::from_utf8_lossy(id.and_then(Value::as_bytes).unwrap_or_default())
+    let id = last(tree, "call-id").or_else(|| last(tree, "call id"));
+    String::from_utf8_lossy(id.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use media_core::session::{CallEnded, CallReport, SessionObserver};
+use media_core::session::{CallEnded, CallReport, SessionObserver, SsrcReport};
 
 /// Sees every call end.
 #[derive(Debug, Default)]
@@ -42,6 +42,7 @@ impl SessionObserver for CallLog {
                 tags = tags(&ended.report),
                 packets = ended.report.rtp.packets,
                 streams = streams(&ended.report),
+                sources = sources(&ended.report),
                 "call ended"
             );
         }
@@ -51,6 +52,23 @@ impl SessionObserver for CallLog {
 fn tags(report: &CallReport) -> String {
     let keys: Vec<&str> = report.tags.iter().map(|tag| tag.key.as_str()).collect();
     keys.join(" ")
+}
+
+/// `from-tag 0x00001111 received 50 lost 0 reordered 0 duplicates 0 jitter 3 ms; …`
+fn sources(report: &CallReport) -> String {
+    let one = |source: &SsrcReport| {
+        format!(
+            "{} {:#010x} received {} lost {} reordered {} duplicates {} jitter {} ms",
+            source.tag,
+            source.ssrc.get(),
+            source.packets,
+            source.lost,
+            source.reordered,
+            source.duplicates,
+            source.jitter.as_millis()
+        )
+    };
+    report.ssrcs.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn written(address: Option<SocketAddr>) -> String {
@@ -81,4 +99,99 @@ fn streams(report: &CallReport) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use media_core::session::{
+        EndReason, MediaReport, StreamReport, StreamTotals, TagReport, Verdict,
+    };
+    use media_core::units::Ssrc;
+
+    use super::*;
+
+    fn ended() -> CallEnded {
+        let stream = StreamReport {
+            local: Some(([192, 0, 2, 1], 30000).into()),
+            endpoint: None,
+            advertised_endpoint: None,
+            last_packet: Duration::ZERO,
+            flags: vec!["RTP"],
+            ssrc: None,
+            received: StreamTotals {
+                packets: 3,
+                octets: 516,
+                errors: 1,
+            },
+            sent: StreamTotals::default(),
+            verdict: Verdict::NothingTo,
+        };
+        let tag = TagReport {
+            key: "A".into(),
+            tag: "A".into(),
+            label: None,
+            via_branch: None,
+            created: Duration::ZERO,
+            subscriptions: Vec::new(),
+            subscribers: Vec::new(),
+            medias: vec![MediaReport {
+                index: 1,
+                kind: "audio".into(),
+                protocol: "RTP/AVP".into(),
+                codec: None,
+                streams: vec![stream],
+                flags: Vec::new(),
+            }],
+            blocked: false,
+        };
+        CallEnded {
+            call_id: "c".into(),
+            reason: EndReason::Deleted,
+            duration: Duration::from_secs(1),
+            report: CallReport {
+                created: Duration::ZERO,
+                last_signal: Duration::ZERO,
+                ssrcs: vec![SsrcReport {
+                    ssrc: Ssrc::new(0x1111),
+                    tag: "A".into(),
+                    packets: 3,
+                    octets: 516,
+                    lost: 1,
+                    reordered: 0,
+                    duplicates: 0,
+                    jitter: Duration::from_millis(4),
+                }],
+                tags: vec![tag],
+                rtp: StreamTotals::default(),
+                rtcp: StreamTotals::default(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_call_is_told_per_stream_and_source() {
+        let report = ended().report;
+        assert_eq!(tags(&report), "A");
+        assert_eq!(
+            streams(&report),
+            format!(
+                "A audio RTP 192.0.2.1:30000<>- received 3 sent 0 dropped 1: {}",
+                Verdict::NothingTo
+            )
+        );
+        assert_eq!(
+            sources(&report),
+            "A 0x00001111 received 3 lost 1 reordered 0 duplicates 0 jitter 4 ms"
+        );
+    }
+
+    #[test]
+    fn verdicts_are_counted() {
+        let log = CallLog::default();
+        log.call_ended(&ended());
+        log.call_ended(&ended());
+        assert_eq!(log.verdicts().get("nothing_to"), Some(&2));
+    }
 }

@@ -75,3 +75,18 @@ impl Traffic {
         last.2
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_not_measured_over_too_short_a_time() {
+        let start = Instant::now();
+        let traffic = Traffic::new(vec![Arc::new(ShardCounters::default())], start);
+        let zero = Totals::default();
+        *traffic.last.lock().unwrap() = (start, zero, Totals { packets: 5, ..zero });
+        assert_eq!(traffic.rates(start + Duration::from_millis(500)).packets, 5);
+        assert_eq!(traffic.rates(start + Duration::from_secs(1)).packets, 0);
+    }
+}

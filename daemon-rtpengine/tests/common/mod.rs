@@ -3,8 +3,8 @@
 #![expect(unreachable_pub, reason = "each test file is a crate of its own")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::{BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -118,12 +118,30 @@ pub fn stderr_of(child: &mut Child) -> String {
     text
 }
 
-/// The first line on standard error that contains `what`.
-pub fn line_with(child: &mut Child, what: &str) -> String {
-    let stderr = child.stderr.take().expect("standard error is piped");
-    BufReader::new(stderr)
+/// A TCP connection that does not wait for ever.
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// Status code, content type and body of the reply.
+pub fn http(address: SocketAddr, request: &str, body: &str) -> (u16, String, String) {
+    let mut stream = connect(address);
+    let length = body.len();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let kind = head
         .lines()
-        .map_while(Result::ok)
-        .find(|line| line.contains(what))
-        .unwrap_or_else(|| panic!("no line with {what:?}"))
+        .find_map(|line| line.strip_prefix("content-type: "))
+        .unwrap_or_default();
+    (status, kind.to_owned(), body.to_owned())
 }

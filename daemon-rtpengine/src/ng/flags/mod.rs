@@ -1,6 +1,6 @@
 //! Options of a request: from NG's many spellings to `media_core`'s types.
 //!
-//! The one table is [`table::WORDS`]. A name may be written with hyphens, spaces or underscores and
+//! The one table is `table::WORDS`. A name may be written with hyphens, spaces or underscores and
 //! in any case. It can reach us as
 //!
 //! - a key of the dictionary: `"ICE": "remove"`, `"replace": ["origin"]`, `"codec": {"strip": […]}`;
@@ -37,6 +37,8 @@ pub struct Flags {
     pub selector: Selector,
     /// `address` that is none.
     pub bad_address: bool,
+    /// The family that `received-from` names in front of its address.
+    received_family: Family,
     /// `limit` of `list`.
     pub limit: Option<i64>,
     /// Options of offer and answer.
@@ -44,6 +46,31 @@ pub struct Flags {
     /// Options of delete.
     pub delete: DeleteOptions,
 }
+
+/// What `received-from` has said so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Family {
+    #[default]
+    Any,
+    V4,
+    V6,
+    /// Something else: the address does not count.
+    Odd,
+}
+
+/// Where a key stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
+    /// Dictionaries around it.
+    depth: u8,
+    /// In an `rtpp-flags` string, which has texts where a dictionary has lists.
+    in_string: bool,
+}
+
+const IN_STRING: Place = Place {
+    depth: 0,
+    in_string: true,
+};
 
 /// Names longer than this are not looked up.
 const MAX_NAME: usize = 64;
@@ -60,7 +87,7 @@ impl Flags {
         if let Value::Dict(pairs) = request {
             for (key, value) in pairs {
                 if !matches!(key.as_ref(), b"command" | b"sdp") {
-                    flags.apply_key(key, value, 0);
+                    flags.apply_key(key, value, Place::default());
                 }
             }
         }
@@ -72,13 +99,13 @@ impl Flags {
         for item in rtpp::parse(text) {
             match item {
                 rtpp::Item::Word(word) => self.apply_word(word.as_bytes()),
-                rtpp::Item::Pair(key, value) => self.apply_key(key.as_bytes(), &value, 1),
+                rtpp::Item::Pair(key, value) => self.apply_key(key.as_bytes(), &value, IN_STRING),
             }
         }
     }
 
     /// One key of the dictionary with its value.
-    fn apply_key(&mut self, name: &[u8], value: &Value<'_>, depth: u8) {
+    fn apply_key(&mut self, name: &[u8], value: &Value<'_>, place: Place) {
         let mut buffer = [0; MAX_NAME];
         let Some(name) = normalise(name, &mut buffer) else {
             return;
@@ -90,23 +117,23 @@ impl Flags {
                 }
                 return;
             }
-            ("flags", Value::Bytes(word)) => return self.apply_word(word),
-            ("rtpp-flags", Value::Bytes(text)) if depth == 0 => {
+            ("flags", Value::Bytes(word)) if place.in_string => return self.apply_word(word),
+            ("rtpp-flags", Value::Bytes(text)) if place == Place::default() => {
                 return self.apply_rtpp(&String::from_utf8_lossy(text));
             }
             // `codec = {strip = […]}` is `codec-strip = […]`.
-            (_, Value::Dict(pairs)) if depth < MAX_DEPTH => {
-                return self.apply_nested(name, pairs, depth);
+            (_, Value::Dict(pairs)) if place.depth < MAX_DEPTH => {
+                return self.apply_nested(name, pairs, place);
             }
             _ => {}
         }
         match (table::find(name), value) {
-            (Some(word), _) => self.apply_value(word, name, value, depth),
+            (Some(word), _) => self.apply_value(word, name, value, place),
             // `codec=[strip=[…] mask-all]`: nested pairs, and words that the key is the prefix of.
-            (None, Value::List(items)) if depth < MAX_DEPTH => {
+            (None, Value::List(items)) if place.depth < MAX_DEPTH => {
                 for item in items {
                     match item {
-                        Value::Dict(pairs) => self.apply_nested(name, pairs, depth),
+                        Value::Dict(pairs) => self.apply_nested(name, pairs, place),
                         Value::Bytes(rest) => self.apply_word(&joined(name, rest)),
                         Value::Int(_) | Value::List(_) => {}
                     }
@@ -116,7 +143,7 @@ impl Flags {
         }
     }
 
-    fn apply_nested(&mut self, name: &str, pairs: &[(Cow<'_, [u8]>, Value<'_>)], depth: u8) {
+    fn apply_nested(&mut self, name: &str, pairs: &[(Cow<'_, [u8]>, Value<'_>)], place: Place) {
         if let Some(word) = table::find(name)
             && let Key::Pairs(apply) = word.key
         {
@@ -130,18 +157,32 @@ impl Flags {
             return;
         }
         for (key, value) in pairs {
-            self.apply_key(&joined(name, key), value, depth + 1);
+            let inner = Place {
+                depth: place.depth + 1,
+                ..place
+            };
+            self.apply_key(&joined(name, key), value, inner);
         }
     }
 
-    fn apply_value(&mut self, word: &Word, name: &str, value: &Value<'_>, depth: u8) {
+    /// Types are taken as strictly as rtpengine takes them: what has another type is not there.
+    fn apply_value(&mut self, word: &Word, name: &str, value: &Value<'_>, place: Place) {
         match (word.key, value) {
             (Key::None, _) => once::unknown("key", name),
             (Key::Inert(why), _) => once::inert(name, why),
-            (Key::Value(apply) | Key::Items(apply), Value::Bytes(bytes)) => {
+            (Key::Text(apply) | Key::Value(apply), Value::Bytes(bytes)) => {
                 apply(self, &text(bytes));
             }
-            (Key::Value(apply) | Key::Items(apply), Value::Int(n)) => apply(self, &n.to_string()),
+            (Key::Value(apply), Value::Int(n)) => apply(self, &n.to_string()),
+            // `codec-mask=all` of the one string; a dictionary has a list here.
+            (Key::Items(apply), Value::Bytes(bytes)) if place.in_string => {
+                apply(self, &text(bytes));
+            }
+            (Key::Items(apply), Value::List(items)) => {
+                for item in items.iter().filter_map(Value::as_bytes) {
+                    apply(self, &text(item));
+                }
+            }
             (Key::Pairs(apply), Value::List(items)) => {
                 for item in items {
                     match item {
@@ -150,21 +191,12 @@ impl Flags {
                                 apply(self, &text(from), &text(to));
                             }
                         }
-                        Value::Dict(pairs) => self.apply_nested(name, pairs, depth),
+                        Value::Dict(pairs) => self.apply_nested(name, pairs, place),
                         _ => {}
                     }
                 }
             }
-            (_, Value::List(items)) => {
-                for item in items {
-                    match item {
-                        Value::List(_) => {}
-                        Value::Dict(pairs) => self.apply_nested(name, pairs, depth),
-                        item => self.apply_value(word, name, item, depth),
-                    }
-                }
-            }
-            (Key::Pairs(_), _) | (_, Value::Dict(_)) => {}
+            _ => {}
         }
     }
 
@@ -186,7 +218,7 @@ impl Flags {
                 continue;
             };
             match found.key {
-                Key::Value(apply) | Key::Items(apply) => {
+                Key::Text(apply) | Key::Value(apply) | Key::Items(apply) => {
                     let item = text(&word[at + 1..]);
                     return apply(self, &rtpp::unescape(&item));
                 }

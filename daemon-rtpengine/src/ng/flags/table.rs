@@ -8,7 +8,7 @@ use media_core::engine::LearnMode;
 use media_core::sdp::{Edits, IceOption, RtcpAttribute};
 use media_core::session::{SecureProfile, TransportProtocol};
 
-use super::Flags;
+use super::{Family, Flags};
 
 /// One name.
 pub(super) struct Word {
@@ -27,6 +27,8 @@ pub(super) enum Key {
     None,
     /// Known and without effect here; why not, or empty if nobody needs to know.
     Inert(&'static str),
+    /// One text.
+    Text(fn(&mut Flags, &str)),
     /// One text or number.
     Value(fn(&mut Flags, &str)),
     /// Any number of texts, one call each.
@@ -49,6 +51,13 @@ const fn value(name: &'static str, apply: fn(&mut Flags, &str)) -> Word {
         key: Key::Value(apply),
     }
 }
+const fn text(name: &'static str, apply: fn(&mut Flags, &str)) -> Word {
+    Word {
+        name,
+        flag: None,
+        key: Key::Text(apply),
+    }
+}
 const fn items(name: &'static str, apply: fn(&mut Flags, &str)) -> Word {
     Word {
         name,
@@ -67,7 +76,7 @@ const fn both(name: &'static str, apply: fn(&mut Flags), key: fn(&mut Flags, &st
     Word {
         name,
         flag: Some(apply),
-        key: Key::Value(key),
+        key: Key::Text(key),
     }
 }
 /// Key, flag and prefix of flags, all without effect.
@@ -94,14 +103,14 @@ const NO_MATTER: &str = "";
 
 /// All names, sorted.
 pub(super) static WORDS: &[Word] = &[
-    value("address", |f, v| match v.parse::<IpAddr>() {
+    text("address", |f, v| match v.parse::<IpAddr>() {
         Ok(address) => f.selector.address = Some(address),
         Err(_) => f.bad_address = true,
     }),
-    value("address-family", |f, v| {
-        f.options.address_family_v6 = match v.to_ascii_lowercase().as_str() {
-            "ip6" | "ipv6" | "6" => Some(true),
-            "ip4" | "ipv4" | "4" => Some(false),
+    text("address-family", |f, v| {
+        f.options.address_family_v6 = match v {
+            "IP6" => Some(true),
+            "IP4" => Some(false),
             _ => f.options.address_family_v6,
         };
     }),
@@ -119,8 +128,8 @@ pub(super) static WORDS: &[Word] = &[
     inert("audio-player", "playing media is not supported yet"),
     inert("block-dtmf", DTMF),
     inert("bundle", NO_MATTER),
-    value("call-id", |f, v| {
-        f.call_id.get_or_insert_with(|| v.to_owned());
+    text("call-id", |f, v| {
+        f.call_id = Some(v.to_owned());
     }),
     items("codec-accept", |f, v| {
         f.options.sdp.codec.accept.push(codec(v));
@@ -166,7 +175,7 @@ pub(super) static WORDS: &[Word] = &[
     inert("dtmf-log-dest", DTMF),
     inert("early-media", NO_MATTER),
     inert("egress", RECORDING),
-    value("endpoint-learning", |f, v| {
+    text("endpoint-learning", |f, v| {
         if let Some(mode) = learn_mode(v) {
             f.options.endpoint_learning = Some(mode);
         }
@@ -178,12 +187,12 @@ pub(super) static WORDS: &[Word] = &[
         f.options.sdp.replace.force_increment_sdp_version = true;
     }),
     inert("force-relay", NO_MATTER),
-    value("from-interface", |f, v| {
+    text("from-interface", |f, v| {
         f.options.from_interface = Some(v.to_owned());
     }),
-    value("from-label", |f, v| f.selector.label = Some(v.to_owned())),
-    value("from-tag", |f, v| {
-        f.from_tag.get_or_insert_with(|| v.to_owned());
+    text("from-label", |f, v| f.selector.label = Some(v.to_owned())),
+    text("from-tag", |f, v| {
+        f.from_tag = Some(v.to_owned());
     }),
     inert("from-tags", PUBSUB),
     flag("full-rtcp-attribute", |f| {
@@ -191,7 +200,7 @@ pub(super) static WORDS: &[Word] = &[
     }),
     flag("generate-mid", |f| f.options.sdp.generate_mid = true),
     inert("generate-rtcp", "RTCP is relayed, not generated"),
-    value("ice", |f, v| {
+    text("ice", |f, v| {
         f.options.sdp.ice = match v.replace('_', "-").to_ascii_lowercase().as_str() {
             "remove" => IceOption::Remove,
             "force" => IceOption::Force,
@@ -203,24 +212,24 @@ pub(super) static WORDS: &[Word] = &[
     inert("ice-lite", "ICE is not supported yet"),
     inert("inactive", PUBSUB),
     inert("inject-dtmf", DTMF),
-    value("interface", |f, v| {
+    text("interface", |f, v| {
         f.options.from_interface = Some(v.to_owned());
     }),
     flag("internal", |f| direction(f, "internal")),
-    value("label", |f, v| {
+    text("label", |f, v| {
         f.options.label = Some(v.to_owned());
         f.selector.label = Some(v.to_owned());
     }),
     value("limit", |f, v| f.limit = v.trim().parse().ok()),
     flag("loop-protect", |f| f.options.sdp.loop_protect = true),
-    value("media-address", |f, v| {
+    text("media-address", |f, v| {
         if let Ok(address) = v.parse() {
             f.options.media_address = Some(address);
         }
     }),
     inert("media-echo", "media echo is not supported yet"),
     flag("media-handover", |f| f.options.media_handover = true),
-    value("metadata", |f, v| f.options.metadata = Some(v.to_owned())),
+    text("metadata", |f, v| f.options.metadata = Some(v.to_owned())),
     inert("mirror-rtcp", PUBSUB),
     inert("moh", "music on hold is not supported yet"),
     inert("new-branch", NO_MATTER),
@@ -244,19 +253,27 @@ pub(super) static WORDS: &[Word] = &[
     inert("prefer-sdes", SRTP),
     inert("provisional", NO_MATTER),
     value("ptime", |f, v| {
-        if let Ok(ms) = v.trim().parse() {
+        if let Some(ms) = v.trim().parse().ok().filter(|ms| *ms > 0) {
             f.options.sdp.ptime_ms = Some(ms);
         }
     }),
     value("ptime-reverse", |f, v| {
-        if let Ok(ms) = v.trim().parse() {
+        if let Some(ms) = v.trim().parse().ok().filter(|ms| *ms > 0) {
             f.options.sdp.ptime_reverse_ms = Some(ms);
         }
     }),
     items("received-from", |f, v| {
-        // A list `[IP4, address]`, or both in one string.
-        if let Some(address) = v.split_whitespace().find_map(|word| word.parse().ok()) {
-            f.options.received_from = Some(address);
+        // A list: `IP4` or `IP6`, then an address of that family.
+        match (v, f.received_family, v.parse::<IpAddr>()) {
+            ("IP4", Family::Any, _) => f.received_family = Family::V4,
+            ("IP6", Family::Any, _) => f.received_family = Family::V6,
+            (_, Family::Any | Family::V4, Ok(IpAddr::V4(address))) => {
+                f.options.received_from = Some(address.into());
+            }
+            (_, Family::Any | Family::V6, Ok(IpAddr::V6(address))) => {
+                f.options.received_from = Some(address.into());
+            }
+            _ => f.received_family = Family::Odd,
         }
     }),
     inert("record-call", RECORDING),
@@ -359,7 +376,7 @@ pub(super) static WORDS: &[Word] = &[
         f.options.sdp.media_remove.push(v.to_owned());
     }),
     flag("sdp-version", |f| f.options.sdp.replace.sdp_version = true),
-    value("set-label", |f, v| f.options.set_label = Some(v.to_owned())),
+    text("set-label", |f, v| f.options.set_label = Some(v.to_owned())),
     inert("single-codec", CODECS),
     flag("sip-source-address", |f| {
         f.options.trust_address = Some(false);
@@ -379,7 +396,7 @@ pub(super) static WORDS: &[Word] = &[
     inert("t.38", "T.38 is not supported yet"),
     inert("t38", "T.38 is not supported yet"),
     inert("template", "templates are not supported yet"),
-    value("to-interface", |f, v| {
+    text("to-interface", |f, v| {
         f.options.to_interface = Some(v.to_owned());
     }),
     inert("to-label", PUBSUB),
@@ -387,7 +404,7 @@ pub(super) static WORDS: &[Word] = &[
         "to-tag",
         |f| f.delete.match_to_tag = true,
         |f, v| {
-            f.to_tag.get_or_insert_with(|| v.to_owned());
+            f.to_tag = Some(v.to_owned());
         },
     ),
     value("tos", |f, v| {
@@ -400,7 +417,7 @@ pub(super) static WORDS: &[Word] = &[
     items("transcode", |f, v| {
         f.options.sdp.codec.transcode.push(codec(v));
     }),
-    value("transport-protocol", |f, v| {
+    text("transport-protocol", |f, v| {
         if let Some(protocol) = transport_protocol(v) {
             f.options.transport_protocol = Some(protocol);
         }
@@ -408,8 +425,8 @@ pub(super) static WORDS: &[Word] = &[
     inert("trickle-ice", "ICE is not supported yet"),
     flag("trust-address", |f| f.options.trust_address = Some(true)),
     inert("unidirectional", NO_MATTER),
-    value("via-branch", |f, v| {
-        f.via_branch.get_or_insert_with(|| v.to_owned());
+    text("via-branch", |f, v| {
+        f.via_branch = Some(v.to_owned());
     }),
     inert("webrtc", SRTP),
     inert("xmlrpc-callback", "XMLRPC callbacks are not supported yet"),

@@ -179,17 +179,40 @@ fn nested_lists_of_the_string_reach_the_same_options() {
 }
 
 #[test]
+fn values_of_another_type_are_not_there() {
+    for odd in [
+        r#"{"call-id":5}"#,
+        r#"{"from-tag":["a"]}"#,
+        r#"{"replace":"origin"}"#,
+        r#"{"codec":{"strip":"PCMU"}}"#,
+        r#"{"ICE":["remove"]}"#,
+        r#"{"TOS":"abc","ptime":0,"address family":"IPv6","address_family":"IP9"}"#,
+        r#"{"media address":"nonsense","received-from":"10.1.1.1"}"#,
+    ] {
+        assert_eq!(of(odd), Flags::default(), "{odd}");
+    }
+    for odd in [
+        r#"["nonsense","192.0.2.1"]"#,
+        r#"["IP4","::1"]"#,
+        r#"["IP4"]"#,
+    ] {
+        let flags = of(&format!(r#"{{"received-from":{odd}}}"#));
+        assert_eq!(flags.options.received_from, None, "{odd}");
+    }
+}
+
+#[test]
 fn unknown_words_change_nothing() {
     let flags = of(r#"{"frob":1,"flags":["frobnicate","-","", 3, ["x"]],"codec":{"frob":["x"]}}"#);
     assert_eq!(flags, Flags::default());
 }
 
 #[test]
-fn duplicate_keys_add_up_and_the_first_name_counts() {
+fn of_duplicate_keys_lists_add_up_and_the_last_text_counts() {
     let flags =
         of(r#"{"codec":{"strip":["a"]},"codec":{"strip":["b"]},"from-tag":"1","from-tag":"2"}"#);
     assert_eq!(flags.options.sdp.codec.strip, ["a", "b"]);
-    assert_eq!(flags.from_tag.as_deref(), Some("1"));
+    assert_eq!(flags.from_tag.as_deref(), Some("2"));
 }
 
 proptest! {
