@@ -16,7 +16,7 @@ use common::{call, events_until, rtp, start};
 use media_core::buf::PAYLOAD_MAX;
 use media_core::driver::IoChoice;
 use media_core::engine::{BindError, Command, DropReason, Event, SinkAction, SocketOptions};
-use media_core::units::ShardId;
+use media_core::units::{CallKey, ShardId};
 
 const TICK: Duration = Duration::from_millis(1);
 const SHARD: ShardId = ShardId::new(0);
@@ -65,7 +65,7 @@ on_both_drivers! {
         let (socket, local) = common::bind(&*plane, SHARD, false);
         let early = common::peer(false);
         early.send_to(&rtp(1, b"early"), local).unwrap();
-        let mut route = common::route(media_core::units::CallKey::new(1), early.local_addr().unwrap());
+        let mut route = common::route(CallKey::new(1), early.local_addr().unwrap());
         route.rtp_sinks = vec![SinkAction { socket }];
         plane.commands(SHARD, vec![Command::Route { socket, route: Box::new(route) }]);
         let mut got = [0; 64];
@@ -112,6 +112,23 @@ on_both_drivers! {
         assert_eq!(plane.bind(SHARD, local, SocketOptions::default()), Err(BindError::InUse(local.port())));
         plane.commands(SHARD, vec![Command::CloseSockets { sockets: vec![socket] }]);
         events_until(&driver, |event| *event == Event::SocketClosed { socket });
+    }
+
+    fn a_route_for_a_closed_socket_does_not_touch_the_next_tenant(io: IoChoice) {
+        let Some(driver) = start(io, 1, TICK) else { return };
+        let plane = driver.plane();
+        let (stale, _) = common::bind(&*plane, SHARD, false);
+        plane.commands(SHARD, vec![Command::CloseSockets { sockets: vec![stale] }]);
+        events_until(&driver, |event| *event == Event::SocketClosed { socket: stale });
+        let call = call(&*plane, SHARD, 1, [false; 2]);
+        let reused = call.sockets.iter().any(|s| s.index() == stale.index());
+        assert!(reused, "the place has a new tenant");
+        let intruder = common::route(CallKey::new(9), call.local[0]);
+        plane.commands(SHARD, vec![Command::Route { socket: stale, route: Box::new(intruder) }]);
+        for side in 0..2 {
+            call.send(side, &rtp(1, b"mine"));
+            assert_eq!(call.receive(1 - side), rtp(1, b"mine"));
+        }
     }
 
     fn a_panic_in_one_call_leaves_the_others_running(io: IoChoice) {

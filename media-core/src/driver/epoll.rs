@@ -165,16 +165,21 @@ impl Io for Sockets {
         self.by_index[place] = Some((socket, fd));
     }
 
-    fn start(&mut self, socket: SocketId, core: &mut Core) {
-        let Some(fd) = self.fd(socket) else { return };
-        if let Err(error) = epoll_add(&self.epoll, fd, pack(socket))
-            && error.raw_os_error() != Some(libc::EEXIST)
-        {
-            core.report(Event::SocketFailed {
-                socket,
-                errno: error.raw_os_error().unwrap_or(0),
-            });
-            self.close(socket, core);
+    fn start(&mut self, socket: SocketId, core: &mut Core) -> bool {
+        let Some(fd) = self.fd(socket) else {
+            return false;
+        };
+        match epoll_add(&self.epoll, fd, pack(socket)) {
+            Ok(()) => true,
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => true,
+            Err(error) => {
+                core.report(Event::SocketFailed {
+                    socket,
+                    errno: error.raw_os_error().unwrap_or(0),
+                });
+                self.close(socket, core);
+                false
+            }
         }
     }
 

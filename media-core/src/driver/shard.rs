@@ -21,8 +21,8 @@ const CPU_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) trait Io {
     /// Takes a socket over; what arrives stays in the kernel.
     fn open(&mut self, socket: SocketId, fd: OwnedFd, core: &mut Core);
-    /// Receives from the socket from now on. Called again it does nothing.
-    fn start(&mut self, socket: SocketId, core: &mut Core);
+    /// Receives from the socket from now on. `false`: it is not open (any more).
+    fn start(&mut self, socket: SocketId, core: &mut Core) -> bool;
     /// Sends, or queues for the end of the turn. An error is final for this packet.
     fn send(&mut self, transmit: Transmit) -> Result<(), DropReason>;
     /// Begins to close; [`Core::closed`] is called once the port is free.
@@ -82,15 +82,15 @@ impl Core {
             match message {
                 Message::Open(socket, fd) => io.open(socket, fd, self),
                 Message::Engine(command) => {
-                    let routed = match &command {
-                        Command::Route { socket, .. } => Some(*socket),
-                        _ => None,
-                    };
+                    // A route for a socket that has been closed meanwhile came too late: its place
+                    // may belong to another call.
+                    if let Command::Route { socket, .. } = &command
+                        && !io.start(*socket, self)
+                    {
+                        continue;
+                    }
                     self.engine.handle_command(now, command, &mut self.egress);
                     self.drain(io);
-                    if let Some(socket) = routed {
-                        io.start(socket, self);
-                    }
                 }
                 Message::Shutdown => go_on = false,
             }

@@ -422,18 +422,24 @@ impl Io for Sockets {
         }
     }
 
-    fn start(&mut self, socket: SocketId, core: &mut Core) {
-        let Some(state) = self.get(socket).filter(|s| s.phase == Phase::Open) else {
-            return;
+    fn start(&mut self, socket: SocketId, core: &mut Core) -> bool {
+        let Some(state) = self.get(socket) else {
+            return false;
         };
-        state.phase = Phase::Receiving;
+        match state.phase {
+            Phase::Receiving | Phase::Starved => return true,
+            Phase::Cancelling | Phase::Closing => return false,
+            Phase::Open => state.phase = Phase::Receiving,
+        }
         if let Err(error) = self.arm(socket) {
             core.report(Event::SocketFailed {
                 socket,
                 errno: error.raw_os_error().unwrap_or(0),
             });
             self.close_now(socket);
+            return false;
         }
+        true
     }
 
     #[inline]
