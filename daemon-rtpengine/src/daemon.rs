@@ -22,6 +22,7 @@ use crate::ops::health::Health;
 use crate::ops::requests::RequestCounters;
 use crate::ops::traffic::Traffic;
 use crate::service::Service;
+use crate::sys;
 
 /// Threads of the runtime that serves TCP and HTTP.
 const RUNTIME_THREADS: usize = 2;
@@ -142,6 +143,7 @@ impl Daemon {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(RUNTIME_THREADS)
             .thread_name("control")
+            .on_thread_start(sys::yield_to_media)
             .enable_all()
             .build()
             .map_err(thread("the control runtime"))?;

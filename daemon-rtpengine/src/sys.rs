@@ -10,6 +10,16 @@ use std::ptr;
 
 use socket2::SockAddr;
 
+/// Nice value of threads that serve requests.
+const CONTROL_NICE: i32 = 5;
+
+/// Puts the calling thread behind the media threads when the CPU is short: a storm of requests must cost
+/// requests, not audio, and the media threads also close what requests leave behind.
+pub(crate) fn yield_to_media() {
+    // SAFETY: no pointers. 0 means the calling thread on Linux; a refusal changes nothing.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, CONTROL_NICE) };
+}
+
 /// Every address of this machine with the name of its interface, in the kernel's order.
 ///
 /// # Errors

@@ -96,6 +96,7 @@ impl Drop for UdpListener {
 
 impl Shared {
     fn serve(&self) {
+        sys::yield_to_media();
         let mut buffer = vec![0; BUFFER];
         while !self.stopping.load(Ordering::SeqCst) {
             let received = if self.wildcard {
