@@ -13,3 +13,4 @@ pub mod service;
 mod sys;
 
 pub use daemon::{Addresses, Daemon, DaemonError};
+pub use sys::tune_allocator;

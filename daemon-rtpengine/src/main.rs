@@ -8,6 +8,7 @@ use daemon_rtpengine::config::{Config, ConfigError, Outcome};
 use daemon_rtpengine::ops::logs;
 
 fn main() -> ExitCode {
+    daemon_rtpengine::tune_allocator();
     let config = match Config::from_args(std::env::args_os()) {
         Ok(Outcome::Run(config)) => config,
         Ok(Outcome::Print(text)) => {

@@ -57,8 +57,13 @@ impl Service {
         }
     }
 
-    /// Handles `cookie SP document`.
-    pub fn handle_datagram(&self, peer: SocketAddr, datagram: &[u8]) -> Handled {
+    /// Handles `cookie SP document`. The reply is built in `scratch`, the caller's to use again.
+    pub fn handle_datagram(
+        &self,
+        peer: SocketAddr,
+        datagram: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> Handled {
         let Some((cookie, document)) = split_cookie(datagram) else {
             tracing::debug!(%peer, bytes = datagram.len(), "datagram without a cookie");
             return Handled::NoCookie;
@@ -72,11 +77,11 @@ impl Service {
             }
             Begin::Executing(pending) => return Handled::Executing(pending),
         };
-        let mut out = Vec::with_capacity(512);
-        out.extend_from_slice(cookie);
-        out.push(b' ');
-        self.execute(now, peer, document, &mut out);
-        Handled::Reply(execution.finish(out))
+        scratch.clear();
+        scratch.extend_from_slice(cookie);
+        scratch.push(b' ');
+        self.execute(now, peer, document, scratch);
+        Handled::Reply(execution.finish(scratch))
     }
 
     /// Handles a bare document; appends the reply's document to `out`.

@@ -10,6 +10,19 @@ use std::ptr;
 
 use socket2::SockAddr;
 
+/// Sets glibc's allocator up for what the daemon does: requests on a few threads make small things that the
+/// media threads free. With an arena per thread each one grows and shrinks by a page at a time, a system
+/// call every few requests (docs/decisions/006-allocator.md). Call before any thread is started.
+pub fn tune_allocator() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: plain numbers; a value that glibc does not take changes nothing.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_TOP_PAD, 1 << 20);
+        libc::mallopt(libc::M_MXFAST, 0);
+    }
+}
+
 /// Nice value of threads that serve requests.
 const CONTROL_NICE: i32 = 5;
 

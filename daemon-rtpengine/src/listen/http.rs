@@ -63,7 +63,7 @@ async fn ng(
 ) -> Response {
     // A client may repeat a request on another connection: its port does not count.
     let peer = SocketAddr::new(peer.ip(), 0);
-    let reply = match site.service.handle_datagram(peer, &body) {
+    let reply = match site.service.handle_datagram(peer, &body, &mut Vec::new()) {
         Handled::Reply(reply) => Some(reply),
         Handled::Executing(pending) => tokio::task::spawn_blocking(move || pending.wait(PATIENCE))
             .await

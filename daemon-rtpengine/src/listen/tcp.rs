@@ -49,6 +49,7 @@ async fn converse(
     stream.set_nodelay(true)?;
     let mut framer = Framer::default();
     let mut chunk = vec![0; CHUNK];
+    let mut scratch = Vec::new();
     loop {
         let len = stream.read(&mut chunk).await?;
         if len == 0 {
@@ -59,7 +60,8 @@ async fn converse(
             match framer.next_frame() {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
-                    if let Handled::Reply(reply) = service.handle_datagram(peer, &frame.datagram) {
+                    let handled = service.handle_datagram(peer, &frame.datagram, &mut scratch);
+                    if let Handled::Reply(reply) = handled {
                         stream.write_all(&reply).await?;
                     }
                 }
@@ -67,7 +69,8 @@ async fn converse(
                     tracing::debug!(%peer, %error, "closing a connection");
                     // What broke the stream gets the error that it would get over UDP.
                     if error == FramingError::NotADocument
-                        && let Handled::Reply(reply) = service.handle_datagram(peer, framer.rest())
+                        && let Handled::Reply(reply) =
+                            service.handle_datagram(peer, framer.rest(), &mut scratch)
                     {
                         stream.write_all(&reply).await?;
                     }

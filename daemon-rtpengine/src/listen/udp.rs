@@ -98,6 +98,7 @@ impl Shared {
     fn serve(&self) {
         sys::yield_to_media();
         let mut buffer = vec![0; BUFFER];
+        let mut scratch = Vec::new();
         while !self.stopping.load(Ordering::SeqCst) {
             let received = if self.wildcard {
                 sys::receive(&self.socket, &mut buffer)
@@ -107,7 +108,9 @@ impl Shared {
                 received.map(|(len, peer)| (len, peer, None))
             };
             match received {
-                Ok((len, peer, info)) => self.handle(peer, &buffer[..len], info.as_ref()),
+                Ok((len, peer, info)) => {
+                    self.handle(peer, &buffer[..len], info.as_ref(), &mut scratch)
+                }
                 Err(_) if self.stopping.load(Ordering::SeqCst) => break,
                 // An ICMP message about an earlier reply, or a signal.
                 Err(e)
@@ -123,9 +126,15 @@ impl Shared {
         }
     }
 
-    fn handle(&self, peer: SocketAddr, datagram: &[u8], info: Option<&PacketInfo>) {
+    fn handle(
+        &self,
+        peer: SocketAddr,
+        datagram: &[u8],
+        info: Option<&PacketInfo>,
+        scratch: &mut Vec<u8>,
+    ) {
         let handled = catch_unwind(AssertUnwindSafe(|| {
-            self.service.handle_datagram(peer, datagram)
+            self.service.handle_datagram(peer, datagram, scratch)
         }));
         let reply = match handled {
             Ok(Handled::Reply(reply)) => reply,

@@ -36,7 +36,7 @@ pub fn encode(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Int(n) => {
             out.push(b'i');
-            out.extend_from_slice(n.to_string().as_bytes());
+            encode_number(*n, out);
             out.push(b'e');
         }
         Value::Bytes(bytes) => encode_bytes(bytes, out),
@@ -59,9 +59,28 @@ pub fn encode(value: &Value<'_>, out: &mut Vec<u8>) {
 }
 
 fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(bytes.len().to_string().as_bytes());
+    encode_number(i64::try_from(bytes.len()).unwrap_or(i64::MAX), out);
     out.push(b':');
     out.extend_from_slice(bytes);
+}
+
+/// Decimal digits, without the string of its own that formatting would make.
+fn encode_number(n: i64, out: &mut Vec<u8>) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    let mut rest = n.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if n < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 struct Reader<'a> {
@@ -190,6 +209,16 @@ mod tests {
             );
         }
         assert!(decode(doc).is_ok());
+    }
+
+    #[test]
+    fn every_integer_survives() {
+        for n in [0, 1, -1, 9, 10, -10, i64::MAX, i64::MIN] {
+            let mut out = Vec::new();
+            encode(&Value::Int(n), &mut out);
+            assert_eq!(out, format!("i{n}e").into_bytes());
+            assert_eq!(decode(&out).unwrap().0, Value::Int(n));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A whole reply datagram: cookie, space, document.
-pub type Reply = Arc<Vec<u8>>;
+pub type Reply = Arc<[u8]>;
 
 /// What to do with a request.
 #[derive(Debug)]
@@ -46,7 +46,8 @@ struct Key {
 
 #[derive(Clone, Debug)]
 enum Entry {
-    Executing(Pending),
+    /// Whoever repeats it meanwhile makes the place to wait at.
+    Executing(Option<Pending>),
     Answered(Reply),
 }
 
@@ -70,7 +71,6 @@ enum Outcome {
 pub struct Execution<'a> {
     cache: &'a Cache,
     key: Option<Key>,
-    pending: Pending,
 }
 
 impl Cache {
@@ -102,20 +102,16 @@ impl Cache {
         };
         let mut generations = self.lock();
         generations.age(now);
-        let found = generations
-            .young
-            .get(&key)
-            .or_else(|| generations.old.get(&key));
-        match found {
+        match generations.find(&key) {
             Some(Entry::Answered(reply)) => Begin::Answered(Arc::clone(reply)),
-            Some(Entry::Executing(pending)) => Begin::Executing(pending.clone()),
+            Some(Entry::Executing(pending)) => {
+                Begin::Executing(pending.get_or_insert_with(Pending::default).clone())
+            }
             None => {
-                let pending = Pending::default();
-                generations.put(key.clone(), Entry::Executing(pending.clone()), 0);
+                generations.put(key.clone(), Entry::Executing(None));
                 Begin::Execute(Execution {
                     cache: self,
                     key: Some(key),
-                    pending,
                 })
             }
         }
@@ -142,35 +138,54 @@ impl Generations {
         self.swapped = now;
     }
 
-    fn put(&mut self, key: Key, entry: Entry, reply_bytes: usize) {
-        self.young_bytes += key.cookie.len() + reply_bytes + Cache::OVERHEAD;
+    fn find(&mut self, key: &Key) -> Option<&mut Entry> {
+        self.young.get_mut(key).or_else(|| self.old.get_mut(key))
+    }
+
+    fn put(&mut self, key: Key, entry: Entry) {
+        self.young_bytes += key.cookie.len() + Cache::OVERHEAD;
         self.young.insert(key, entry);
+    }
+
+    /// Puts the answer in place of the note that the request runs; returns who waits for it.
+    fn answer(&mut self, key: &Key, reply: &Reply) -> Option<Pending> {
+        self.young_bytes += reply.len();
+        let entry = self.find(key)?;
+        match std::mem::replace(entry, Entry::Answered(Arc::clone(reply))) {
+            Entry::Executing(pending) => pending,
+            Entry::Answered(_) => None,
+        }
+    }
+
+    fn forget(&mut self, key: &Key) -> Option<Pending> {
+        let entry = self.young.remove(key).or_else(|| self.old.remove(key))?;
+        match entry {
+            Entry::Executing(pending) => pending,
+            Entry::Answered(_) => None,
+        }
     }
 }
 
 impl Execution<'_> {
     /// Keeps the reply and wakes whoever waits for it.
-    pub fn finish(mut self, reply: Vec<u8>) -> Reply {
-        let reply = Arc::new(reply);
+    pub fn finish(mut self, reply: &[u8]) -> Reply {
+        let reply = Reply::from(reply);
         if let Some(key) = self.key.take() {
-            let mut generations = self.cache.lock();
-            // The generations may have been swapped meanwhile: only one may hold the key.
-            generations.old.remove(&key);
-            generations.put(key, Entry::Answered(Arc::clone(&reply)), reply.len());
+            let waiting = self.cache.lock().answer(&key, &reply);
+            if let Some(pending) = waiting {
+                pending.settle(Outcome::Finished(Arc::clone(&reply)));
+            }
         }
-        self.pending.settle(Outcome::Finished(Arc::clone(&reply)));
         reply
     }
 }
 
 impl Drop for Execution<'_> {
     fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            let mut generations = self.cache.lock();
-            generations.young.remove(&key);
-            generations.old.remove(&key);
-            drop(generations);
-            self.pending.settle(Outcome::Abandoned);
+        if let Some(key) = self.key.take()
+            && let Some(pending) = self.cache.lock().forget(&key)
+        {
+            pending.settle(Outcome::Abandoned);
         }
     }
 }
@@ -220,9 +235,9 @@ mod tests {
     fn repeated_cookie_gets_the_same_reply_and_runs_nothing() {
         let now = Instant::now();
         let cache = Cache::new(now);
-        execute(&cache, now, 1, b"c").finish(b"c reply".to_vec());
+        execute(&cache, now, 1, b"c").finish(b"c reply");
         match cache.begin(now, peer(1), b"c") {
-            Begin::Answered(reply) => assert_eq!(reply.as_slice(), b"c reply"),
+            Begin::Answered(reply) => assert_eq!(&*reply, b"c reply"),
             other => panic!("should be answered, got {other:?}"),
         }
     }
@@ -231,8 +246,8 @@ mod tests {
     fn same_cookie_of_another_peer_is_another_request() {
         let now = Instant::now();
         let cache = Cache::new(now);
-        execute(&cache, now, 1, b"c").finish(b"one".to_vec());
-        execute(&cache, now, 2, b"c").finish(b"two".to_vec());
+        execute(&cache, now, 1, b"c").finish(b"one");
+        execute(&cache, now, 2, b"c").finish(b"two");
     }
 
     #[test]
@@ -240,17 +255,17 @@ mod tests {
         let start = Instant::now();
         let cache = Cache::new(start);
         let late = start + Cache::LIFETIME - Duration::from_secs(1);
-        execute(&cache, late, 1, b"c").finish(b"r".to_vec());
+        execute(&cache, late, 1, b"c").finish(b"r");
         assert!(is_answered(&cache, start + Cache::LIFETIME, 1, b"c"));
-        execute(&cache, start + Cache::LIFETIME * 2, 1, b"c").finish(b"r".to_vec());
+        execute(&cache, start + Cache::LIFETIME * 2, 1, b"c").finish(b"r");
     }
 
     #[test]
     fn a_long_silence_forgets_both_generations() {
         let start = Instant::now();
         let cache = Cache::new(start);
-        execute(&cache, start, 1, b"c").finish(b"r".to_vec());
-        execute(&cache, start + Cache::LIFETIME * 3, 1, b"c").finish(b"r".to_vec());
+        execute(&cache, start, 1, b"c").finish(b"r");
+        execute(&cache, start + Cache::LIFETIME * 3, 1, b"c").finish(b"r");
     }
 
     #[test]
@@ -262,8 +277,8 @@ mod tests {
             panic!("the original still runs")
         };
         let waiter = std::thread::spawn(move || pending.wait(Duration::from_secs(10)));
-        original.finish(b"r".to_vec());
-        assert_eq!(waiter.join().unwrap().unwrap().as_slice(), b"r");
+        original.finish(b"r");
+        assert_eq!(&*waiter.join().unwrap().unwrap(), b"r");
     }
 
     #[test]
@@ -276,7 +291,7 @@ mod tests {
         };
         drop(original);
         assert!(pending.wait(Duration::from_secs(10)).is_none());
-        execute(&cache, now, 1, b"c").finish(b"r".to_vec());
+        execute(&cache, now, 1, b"c").finish(b"r");
     }
 
     #[test]
@@ -285,7 +300,7 @@ mod tests {
         let cache = Cache::new(now);
         let big = Cache::MAX_BYTES / 4;
         for n in 0..20u8 {
-            execute(&cache, now, 1, &[n]).finish(vec![0; big]);
+            execute(&cache, now, 1, &[n]).finish(&vec![0; big]);
         }
         let held: usize = {
             let generations = cache.lock();
