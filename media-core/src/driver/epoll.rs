@@ -157,12 +157,14 @@ impl Sockets {
 }
 
 impl Io for Sockets {
-    fn open(&mut self, socket: SocketId, fd: OwnedFd, _core: &mut Core) {
-        let place = socket.index() as usize;
-        if self.by_index.len() <= place {
-            self.by_index.resize_with(place + 1, || None);
+    fn open(&mut self, sockets: &mut Vec<(SocketId, OwnedFd)>, _core: &mut Core) {
+        for (socket, fd) in sockets.drain(..) {
+            let place = socket.index() as usize;
+            if self.by_index.len() <= place {
+                self.by_index.resize_with(place + 1, || None);
+            }
+            self.by_index[place] = Some((socket, fd));
         }
-        self.by_index[place] = Some((socket, fd));
     }
 
     fn start(&mut self, socket: SocketId, core: &mut Core) -> bool {

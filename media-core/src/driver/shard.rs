@@ -19,8 +19,8 @@ const CPU_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The system calls of one driver.
 pub(super) trait Io {
-    /// Takes a socket over; what arrives stays in the kernel.
-    fn open(&mut self, socket: SocketId, fd: OwnedFd, core: &mut Core);
+    /// Takes sockets over, emptying the list; what arrives stays in the kernel.
+    fn open(&mut self, sockets: &mut Vec<(SocketId, OwnedFd)>, core: &mut Core);
     /// Receives from the socket from now on. `false`: it is not open (any more).
     fn start(&mut self, socket: SocketId, core: &mut Core) -> bool;
     /// Sends, or queues for the end of the turn. An error is final for this packet.
@@ -39,6 +39,9 @@ pub(super) struct Core {
     reports: Vec<Event>,
     egress: Egress,
     messages: VecDeque<Message>,
+    /// Kept for their capacity.
+    opening: Vec<(SocketId, OwnedFd)>,
+    commands: Vec<Command>,
     next_cpu_sample: Instant,
 }
 
@@ -52,6 +55,8 @@ impl Core {
             reports: Vec::new(),
             egress: Egress::new(),
             messages: VecDeque::new(),
+            opening: Vec::new(),
+            commands: Vec::new(),
             next_cpu_sample: now,
         }
     }
@@ -78,23 +83,33 @@ impl Core {
         let mut messages = std::mem::take(&mut self.messages);
         self.port.take(&mut messages);
         let mut go_on = true;
+        // All sockets first, so that they are taken over together: nothing in the same batch can be about
+        // an earlier tenant of their places, which was closed before they were given out.
+        let mut opening = std::mem::take(&mut self.opening);
+        let mut commands = std::mem::take(&mut self.commands);
         for message in messages.drain(..) {
             match message {
-                Message::Open(socket, fd) => io.open(socket, fd, self),
-                Message::Engine(command) => {
-                    // A route for a socket that has been closed meanwhile came too late: its place
-                    // may belong to another call.
-                    if let Command::Route { socket, .. } = &command
-                        && !io.start(*socket, self)
-                    {
-                        continue;
-                    }
-                    self.engine.handle_command(now, command, &mut self.egress);
-                    self.drain(io);
-                }
+                Message::Open(socket, fd) => opening.push((socket, fd)),
+                Message::Engine(command) => commands.push(command),
                 Message::Shutdown => go_on = false,
             }
         }
+        if !opening.is_empty() {
+            io.open(&mut opening, self);
+        }
+        for command in commands.drain(..) {
+            // A route for a socket that has been closed meanwhile came too late: its place may belong
+            // to another call.
+            if let Command::Route { socket, .. } = &command
+                && !io.start(*socket, self)
+            {
+                continue;
+            }
+            self.engine.handle_command(now, command, &mut self.egress);
+            self.drain(io);
+        }
+        self.opening = opening;
+        self.commands = commands;
         self.messages = messages;
         go_on
     }

@@ -50,7 +50,7 @@ pub(super) fn probe() -> Result<String, String> {
     let to = receiver.local_addr().map_err(|e| e.to_string())?;
     let socket = SocketId::new(ShardId::new(0), 0, 0);
     sockets
-        .register(socket, &receiver.into())
+        .register(&[(socket, receiver.into())])
         .map_err(|e| format!("direct descriptors: {e}"))?;
     sockets.buffers.refill(&sockets.slab);
     sockets.arm(socket).map_err(|e| format!("receive: {e}"))?;
@@ -333,21 +333,27 @@ impl Sockets {
             .filter(|s| s.id == socket)
     }
 
-    /// Puts the socket into the direct descriptor table; the process's own descriptor closes.
-    fn register(&mut self, socket: SocketId, fd: &OwnedFd) -> io::Result<()> {
+    /// Puts sockets with consecutive indices into the direct descriptor table.
+    fn register(&mut self, run: &[(SocketId, OwnedFd)]) -> io::Result<()> {
+        let Some((first, _)) = run.first() else {
+            return Ok(());
+        };
+        let fds: Vec<RawFd> = run.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
         self.ring
             .uring
             .submitter()
-            .register_files_update(socket.index(), &[fd.as_raw_fd()])?;
-        let place = socket.index() as usize;
-        if self.by_index.len() <= place {
-            self.by_index.resize_with(place + 1, || None);
+            .register_files_update(first.index(), &fds)?;
+        let end = first.index() as usize + run.len();
+        if self.by_index.len() < end {
+            self.by_index.resize_with(end, || None);
         }
-        self.by_index[place] = Some(Socket {
-            id: socket,
-            phase: Phase::Open,
-            failures: 0,
-        });
+        for (socket, _) in run {
+            self.by_index[socket.index() as usize] = Some(Socket {
+                id: *socket,
+                phase: Phase::Open,
+                failures: 0,
+            });
+        }
         Ok(())
     }
 
@@ -411,15 +417,23 @@ impl Sockets {
 }
 
 impl Io for Sockets {
-    fn open(&mut self, socket: SocketId, fd: OwnedFd, core: &mut Core) {
-        if let Err(error) = self.register(socket, &fd) {
-            core.report(Event::SocketFailed {
-                socket,
-                errno: error.raw_os_error().unwrap_or(0),
-            });
-            drop(fd);
-            core.closed(socket);
+    fn open(&mut self, sockets: &mut Vec<(SocketId, OwnedFd)>, core: &mut Core) {
+        // Places come back in any order; runs of neighbours take one system call each.
+        sockets.sort_unstable_by_key(|(socket, _)| socket.index());
+        for run in sockets.chunk_by(|(a, _), (b, _)| a.index() + 1 == b.index()) {
+            if let Err(error) = self.register(run) {
+                for (socket, _) in run {
+                    let errno = error.raw_os_error().unwrap_or(0);
+                    core.report(Event::SocketFailed {
+                        socket: *socket,
+                        errno,
+                    });
+                    core.closed(*socket);
+                }
+            }
         }
+        // The process's own descriptors close; the table's stay.
+        sockets.clear();
     }
 
     fn start(&mut self, socket: SocketId, core: &mut Core) -> bool {
