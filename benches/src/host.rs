@@ -71,6 +71,37 @@ pub fn prefer(pid: u32) {
     let _ = fs::write(format!("/proc/{pid}/autogroup"), "-20");
 }
 
+/// Puts this process before others, like [`prefer`], until dropped. Its autogroup is that of the shell
+/// it was started from, which must not stay preferred.
+#[derive(Debug)]
+pub struct Preference {
+    autogroup: String,
+}
+
+impl Preference {
+    /// Begins.
+    #[must_use]
+    pub fn begin() -> Self {
+        // "/autogroup-7 nice 0"; empty where the kernel has none.
+        let before = fs::read_to_string(AUTOGROUP).unwrap_or_default();
+        let nice = before.split_whitespace().next_back().unwrap_or_default();
+        prefer(std::process::id());
+        Self {
+            autogroup: nice.to_owned(),
+        }
+    }
+}
+
+impl Drop for Preference {
+    fn drop(&mut self) {
+        // SAFETY: setpriority takes three integers and touches no memory of ours.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
+        let _ = fs::write(AUTOGROUP, &self.autogroup);
+    }
+}
+
+const AUTOGROUP: &str = "/proc/self/autogroup";
+
 /// Makes room for bursts in a socket, beyond the system's limit when the process may.
 ///
 /// # Errors

@@ -1,2 +1,61 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands. `cargo xtask --help` lists them; two are enough to begin with:
+//!
+//! ```text
+//! cargo xtask demo    # build the daemon, place calls through it, watch them
+//! cargo xtask test    # install what is missing, run every test
+//! ```
+
+mod ci;
+mod compare;
+mod demo;
+mod deny;
+mod fuzz;
+mod packages;
+mod shell;
+mod suite;
+
+use clap::{Parser, Subcommand};
+
+/// Project commands: show it, test it, measure it.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the daemon, place 20 calls with audio through it and show ten seconds of live figures
+    Demo(demo::DemoArgs),
+    /// Install missing Debian packages (as root) and run every test
+    Test,
+    /// Run everything a change must pass: format, lints, docs, licences, fuzz build, every test
+    Ci,
+    /// Check licences and duplicate versions of all dependencies
+    Deny,
+    /// Run our daemon and rtpengine in turns under the same load and print the ratios
+    Compare(compare::CompareArgs),
+    /// Run the micro-benchmarks
+    Bench {
+        /// Only those whose name contains this
+        filter: Option<String>,
+    },
+    /// Fuzz one target for a while
+    Fuzz(fuzz::FuzzArgs),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Task::Demo(args) => demo::run(&args),
+        Task::Test => suite::run(),
+        Task::Ci => ci::run(),
+        Task::Deny => deny::run(),
+        Task::Compare(args) => compare::run(&args),
+        Task::Bench { filter } => {
+            let mut cargo = shell::cargo(["bench", "--package", "voxplane-benches", "--"]);
+            shell::run(cargo.args(filter))
+        }
+        Task::Fuzz(args) => fuzz::run(&args),
+    }
+}

@@ -76,8 +76,8 @@ impl LoadReport {
 }
 
 impl Bench {
-    /// Sends media through `count` calls. `watch` is called on this thread once the media threads run,
-    /// and may look at the live counts until it returns.
+    /// Sends media through `count` calls. `watch` is called on this thread when the measured phase begins
+    /// and may look at the live counts; it must return before that phase ends.
     ///
     /// # Errors
     /// When the calls cannot be set up or the daemon is gone.
@@ -101,10 +101,10 @@ impl Bench {
             phases.measured,
         );
         let threads = self.start(&calls, &plan, &live);
-        watch(&live, &plan);
         plan.wait_until(plan.steady.start);
         let own_pid = std::process::id();
         let begin = (Sample::of(self.config.pid)?, Sample::of(own_pid)?);
+        watch(&live, &plan);
         plan.wait_until(plan.steady.end);
         let end = (Sample::of(self.config.pid)?, Sample::of(own_pid)?);
         let mut tally = Tally::default();
