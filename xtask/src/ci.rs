@@ -18,14 +18,24 @@ const STEPS: [Step; 8] = [
         shell::run(&mut shell::cargo(["lint"]))?;
         // The fuzzing binary is behind a feature.
         shell::run(&mut shell::cargo([
-            "clippy", "--package=fuzz", "--features=libfuzzer", "--all-targets", "--", "-Dwarnings",
+            "clippy",
+            "--package=fuzz",
+            "--features=libfuzzer",
+            "--all-targets",
+            "--",
+            "-Dwarnings",
         ]))
     }),
     ("core without driver", || {
         shell::run(&mut shell::cargo(["core"]))
     }),
     ("docs", || {
-        let mut doc = shell::cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+        let mut doc = shell::cargo([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ]);
         shell::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
     }),
     ("licences and versions", deny::run),

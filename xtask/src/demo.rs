@@ -40,8 +40,15 @@ pub(crate) fn run(args: &DemoArgs) -> Result<()> {
     let _ = host::isolate_network();
     host::raise_open_files()?;
     let daemon = Daemon::start(&DaemonConfig::new(&program))?;
-    println!("{} answers NG on {}", daemon::version(&program), daemon.ng());
-    println!("placing {} calls, G.711 both ways, 50 packets/s each way", args.calls);
+    println!(
+        "{} answers NG on {}",
+        daemon::version(&program),
+        daemon.ng()
+    );
+    println!(
+        "placing {} calls, G.711 both ways, 50 packets/s each way",
+        args.calls
+    );
     let mut bench = Bench::new(BenchConfig::new(daemon.ng(), daemon.pid()))?;
     let phases = Phases {
         measured: Duration::from_secs(args.seconds),

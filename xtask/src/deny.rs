@@ -29,15 +29,25 @@ const DUPLICATES: [(&str, &str); 0] = [];
 /// Fails with every offence named.
 pub(crate) fn run() -> Result<()> {
     let host = fuzz::host_triple()?;
-    let mut cargo = shell::cargo(["metadata", "--format-version=1", "--locked", "--all-features"]);
+    let mut cargo = shell::cargo([
+        "metadata",
+        "--format-version=1",
+        "--locked",
+        "--all-features",
+    ]);
     cargo.arg(format!("--filter-platform={host}"));
     let metadata: Value = serde_json::from_str(&shell::read(&mut cargo)?)?;
-    let packages = metadata["packages"].as_array().context("no packages in cargo metadata")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .context("no packages in cargo metadata")?;
     let offences = judge(packages);
     if !offences.is_empty() {
         bail!("{}", offences.join("\n"));
     }
-    eprintln!("{} packages: licences and versions are fine", packages.len());
+    eprintln!(
+        "{} packages: licences and versions are fine",
+        packages.len()
+    );
     Ok(())
 }
 
@@ -49,7 +59,9 @@ fn judge(packages: &[Value]) -> Vec<String> {
         let (name, version, licence) = (text("name"), text("version"), text("license"));
         versions.entry(name).or_default().insert(version);
         if !is_allowed(licence) {
-            offences.push(format!("{name} {version}: licence {licence:?} is not allowed"));
+            offences.push(format!(
+                "{name} {version}: licence {licence:?} is not allowed"
+            ));
         }
     }
     for (name, versions) in versions {

@@ -35,7 +35,11 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<()> {
     let fuzz = shell::root().join("fuzz");
     let seeds = fuzz.join("corpus").join(&args.target);
     if !seeds.is_dir() {
-        bail!("no target {:?}: there is no {}", args.target, seeds.display());
+        bail!(
+            "no target {:?}: there is no {}",
+            args.target,
+            seeds.display()
+        );
     }
     let program = build()?;
     let artifacts = fuzz.join("artifacts").join(&args.target);
@@ -59,7 +63,12 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<()> {
 pub(crate) fn build() -> Result<PathBuf> {
     let host = host_triple()?;
     let directory = directory()?;
-    let mut cargo = shell::cargo(["build", "--release", "--package=fuzz", "--features=libfuzzer"]);
+    let mut cargo = shell::cargo([
+        "build",
+        "--release",
+        "--package=fuzz",
+        "--features=libfuzzer",
+    ]);
     cargo
         .arg("--bin=fuzz-target")
         // Naming the target keeps the flags off build scripts and macros.

@@ -39,9 +39,15 @@ pub(crate) fn install() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let line = format!("apt-get install --no-install-recommends {}", missing.join(" "));
+    let line = format!(
+        "apt-get install --no-install-recommends {}",
+        missing.join(" ")
+    );
     if !is_on_path("apt-get") {
-        bail!("these Debian packages are missing, or their like here: {}", missing.join(" "));
+        bail!(
+            "these Debian packages are missing, or their like here: {}",
+            missing.join(" ")
+        );
     }
     if !host::is_root() {
         bail!("packages are missing; run this once, then again:\n    sudo {line}");

@@ -53,7 +53,9 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
     let mut cargo = cargo(["metadata", "--format-version=1", "--no-deps"]);
     let metadata: serde_json::Value = serde_json::from_str(&read(&mut cargo)?)?;
     let directory = metadata["target_directory"].as_str();
-    Ok(directory.context("cargo metadata names no target directory")?.into())
+    Ok(directory
+        .context("cargo metadata names no target directory")?
+        .into())
 }
 
 /// Builds the daemon in release and returns its path.
@@ -70,7 +72,9 @@ fn show(command: &Command) -> String {
         Some(format!("{}={quote}{value}{quote}", key.to_string_lossy()))
     });
     let program = PathBuf::from(command.get_program());
-    let name = program.file_name().map(|n| n.to_string_lossy().into_owned());
+    let name = program
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned());
     let args = command.get_args().map(|a| a.to_string_lossy().into_owned());
     environment
         .chain(name)

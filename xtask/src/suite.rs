@@ -24,7 +24,9 @@ pub(crate) fn run() -> Result<()> {
             shell::run(again.env("VOXPLANE_IO", "epoll"))
         }
         Some(reason) => {
-            eprintln!("SKIPPED io_uring: this kernel refuses it ({reason}); testing with epoll alone");
+            eprintln!(
+                "SKIPPED io_uring: this kernel refuses it ({reason}); testing with epoll alone"
+            );
             shell::run(everything.env("VOXPLANE_IO", "epoll"))
         }
     }
