@@ -64,6 +64,9 @@ impl Shard {
             self.core.port().wake.clear();
         }
         let go_on = self.core.obey(now, &mut self.sockets);
+        let shard = self.core.shard();
+        let batch = self.ready[..ready].iter();
+        self.core.warm(batch.map(|event| unpack(shard, event.u64)));
         let mut received = 0;
         for at in 0..ready {
             let user_data = self.ready[at].u64;

@@ -69,6 +69,12 @@ impl Core {
         &self.port
     }
 
+    /// Brings what a batch of datagrams will need into the cache (see [`Engine::warm`]).
+    #[inline]
+    pub(super) fn warm(&self, batch: impl Iterator<Item = SocketId>) {
+        std::hint::black_box(batch.fold(0, |sum, socket| sum ^ self.engine.warm(socket)));
+    }
+
     /// One datagram.
     #[inline]
     pub(super) fn receive(&mut self, now: Instant, datagram: Datagram, io: &mut impl Io) {

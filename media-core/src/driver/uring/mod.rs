@@ -165,6 +165,14 @@ impl Shard {
         for _ in 0..64 {
             let n = self.sockets.ring.reap(&mut self.reaped[..]);
             go_on &= self.core.obey(now, &mut self.sockets);
+            let shard = self.core.shard();
+            let batch = self.reaped[..n].iter();
+            self.core.warm(
+                batch.filter_map(|c| match ring::decode(shard, c.user_data) {
+                    Some((Op::Receive, socket)) => Some(socket),
+                    _ => None,
+                }),
+            );
             for at in 0..n {
                 starved |= self.complete(now, self.reaped[at]);
             }
