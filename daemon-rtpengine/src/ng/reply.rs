@@ -39,9 +39,9 @@ pub fn load_limit(message: impl Into<String>) -> Value<'static> {
 
 /// The description for the other side.
 #[must_use]
-pub fn sdp(text: String) -> Value<'static> {
+pub fn sdp(text: Vec<u8>) -> Value<'static> {
     let mut reply = Value::dict();
-    reply.push("sdp", Value::string(text));
+    reply.push("sdp", Value::Bytes(text.into()));
     with_result(reply, "ok")
 }
 
@@ -224,7 +224,7 @@ mod tests {
             text(&load_limit("Parallel session limit reached")),
             r#"{"result":"load limit","message":"Parallel session limit reached"}"#
         );
-        assert_eq!(text(&sdp("v=0".into())), r#"{"sdp":"v=0","result":"ok"}"#);
+        assert_eq!(text(&sdp(b"v=0".into())), r#"{"sdp":"v=0","result":"ok"}"#);
         assert_eq!(
             text(&list(vec!["a".into(), "b".into()])),
             r#"{"calls":["a","b"],"result":"ok"}"#

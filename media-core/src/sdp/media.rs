@@ -136,6 +136,19 @@ impl<'a> MediaDescription<'a> {
     pub const fn is_rejected(&self) -> bool {
         self.port == 0
     }
+    /// The `m=` line that rejects the section (RFC 3264 §6), without its end.
+    #[must_use]
+    pub fn rejection(&self) -> Box<[u8]> {
+        let formats = [b" ", self.formats()].concat();
+        let formats = if self.formats.is_some() {
+            formats
+        } else {
+            Vec::new()
+        };
+        [b"m=", self.media_type, b" 0 ", self.protocol, &formats]
+            .concat()
+            .into()
+    }
     /// Held by `c=0.0.0.0` or `::`.
     #[must_use]
     pub fn has_zero_address(&self) -> bool {

@@ -17,10 +17,10 @@ pub struct MediaParams {
     pub protocol: Protocol,
     /// Where RTP (or whatever it is) goes; `None` when rejected or held with a zero address.
     pub rtp: Option<SocketAddr>,
-    /// Where RTCP goes: `a=rtcp`, or the next port (RFC 3550 §11), or with `rtcp_mux` the same.
-    /// `None` where `rtp` is, and for what is not RTP.
+    /// Where RTCP goes if not to the RTP port: `a=rtcp`, or else the next port (RFC 3550 §11).
+    /// `None` where `rtp` is, for what is not RTP, and where `a=rtcp` names the RTP port.
     pub rtcp: Option<SocketAddr>,
-    /// `a=rtcp-mux`.
+    /// `a=rtcp-mux`, or an `a=rtcp` that names the RTP port, which says the same.
     pub rtcp_mux: bool,
     /// Who sends.
     pub direction: Direction,
@@ -50,19 +50,27 @@ impl<'a> MediaDescription<'a> {
         let reachable = !self.is_rejected() && !self.has_zero_address();
         let rtp = reachable.then(|| SocketAddr::new(self.address(), self.port()));
         let rtcp = rtp.filter(|_| protocol.carries_rtp()).and_then(|rtp| {
-            let (address, port) = match (self.rtcp_mux(), self.rtcp()) {
-                (true, _) => (rtp.ip(), rtp.port()),
-                (false, Some(own)) => (own.address.unwrap_or(rtp.ip()), own.port),
-                (false, None) => (rtp.ip(), rtp.port().checked_add(1)?),
-            };
-            Some(SocketAddr::new(address, port))
+            match self.rtcp() {
+                Some(own) => {
+                    // `a=rtcp:9 IN IP4 0.0.0.0` is what browsers write.
+                    let address = own.address.filter(|address| !address.is_unspecified());
+                    let rtcp = SocketAddr::new(address.unwrap_or(rtp.ip()), own.port);
+                    Some(rtcp).filter(|rtcp| *rtcp != rtp)
+                }
+                None => Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?)),
+            }
+        });
+        let on_rtp_port = self.rtcp().is_some_and(|own| {
+            rtp.is_some_and(|rtp| {
+                own.port == rtp.port() && own.address.is_none_or(|ip| ip == rtp.ip())
+            })
         });
         MediaParams {
             media_type: self.media_type().into(),
             protocol,
             rtp,
             rtcp,
-            rtcp_mux: self.rtcp_mux(),
+            rtcp_mux: self.rtcp_mux() || on_rtp_port,
             direction: self.direction(),
             rejected: self.is_rejected(),
             codecs: self.codecs(of),

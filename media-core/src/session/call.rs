@@ -81,9 +81,12 @@ pub(super) struct Media {
     /// The party itself has described the section.
     pub(super) described: bool,
     pub(super) rejected: bool,
+    /// The party's last offer had the section and the other side did not get to see it
+    /// (`sdp-media-remove`): the `m=` line that tells the party so.
+    pub(super) unshown: Option<Box<[u8]>>,
     /// From the party's view.
     pub(super) direction: Direction,
-    /// `a=mid` of the party's last offer.
+    /// `a=mid` (RFC 5888): the party's own, or else the one it was told.
     pub(super) mid: Option<Box<[u8]>>,
     /// `a=ptime` of its last offer.
     pub(super) ptime_ms: Option<u32>,
@@ -296,6 +299,7 @@ impl Media {
             protocol: params.protocol.clone(),
             described: false,
             rejected: false,
+            unshown: None,
             direction: Direction::SendRecv,
             mid: None,
             ptime_ms: None,

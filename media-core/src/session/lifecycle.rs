@@ -91,7 +91,7 @@ impl Sessions {
     ) -> Option<Rewritten> {
         let seen = options.sdp.loop_protect && description.has_loop_mark(&self.loop_id);
         seen.then(|| Rewritten {
-            sdp: String::from_utf8_lossy(sdp).into_owned(),
+            sdp: sdp.to_vec(),
             warnings: Vec::new(),
         })
     }

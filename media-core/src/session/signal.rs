@@ -12,8 +12,8 @@ use super::{Options, SessionConfig, SessionError, TransportProtocol, Warning};
 use crate::engine::{LearnMode, Learning};
 use crate::engine::{MediaPlane, SocketOptions};
 use crate::sdp::{
-    Codec, Direction, LocalMedia, LocalRtcp, MediaParams, OfferedCodecs, Protocol,
-    SessionDescription, rewrite,
+    Codec, Direction, LocalMedia, LocalRtcp, MediaDescription, MediaParams, OfferedCodecs,
+    Protocol, Section, SessionDescription, generated_mid, rewrite,
 };
 use crate::units::{ShardId, SocketId};
 
@@ -40,7 +40,15 @@ pub(super) struct Signal<'a> {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// One section of the description to be written; [`LocalMedia`] borrows from it.
+/// One section of the description to be written; [`Section`] borrows from it.
+enum Planned {
+    Shown(Shown),
+    LeftOut,
+    /// The listener's own section, which the speaker does not know.
+    Unknown(Box<[u8]>),
+}
+
+/// What we put into a section; [`LocalMedia`] borrows from it.
 struct Shown {
     address: IpAddr,
     port: u16,
@@ -71,7 +79,7 @@ impl Signal<'_> {
         speaker: usize,
         listener: usize,
         description: &SessionDescription<'_>,
-    ) -> Result<String, SessionError> {
+    ) -> Result<Vec<u8>, SessionError> {
         let tos = *call.tos.get_or_insert(self.config.tos);
         let tos = self.options.tos.unwrap_or(tos);
         call.tos = Some(tos);
@@ -93,8 +101,10 @@ impl Signal<'_> {
             self.warnings.push(Warning::NoSrtp(profile));
         }
 
-        let mut shown = Vec::with_capacity(description.media().len());
-        for (index, params) in description.params().into_iter().enumerate() {
+        let mut planned = Vec::with_capacity(description.media().len());
+        let mut index = 0;
+        for (section, params) in description.media().iter().zip(description.params()) {
+            index += told.unshown_from(index, &mut planned);
             for party in [&mut *said, &mut *told] {
                 if party.medias.len() <= index {
                     // Most calls have one section for ever: room for one, not for four.
@@ -110,16 +120,49 @@ impl Signal<'_> {
             };
             let places = [place(said), place(told)];
             let medias = [&mut said.medias[index], &mut told.medias[index]];
-            shown.push(self.section(medias, places, &params)?);
+            index += 1;
+            if self.is_left_out(medias[0], section) {
+                for media in medias {
+                    media.active = None;
+                }
+                planned.push(Planned::LeftOut);
+            } else {
+                let shown = self.section(medias, places, index, &params)?;
+                planned.push(Planned::Shown(shown));
+            }
         }
-        let local: Vec<LocalMedia<'_>> = shown.iter().map(Shown::local).collect();
-        let options = &self.options.sdp;
-        let text = rewrite(description, options, &local, self.loop_id, &mut told.sent)
-            .map_err(|_| SessionError::SdpRewrite)?;
-        Ok(match String::from_utf8(text) {
-            Ok(text) => text,
-            Err(other) => String::from_utf8_lossy(other.as_bytes()).into_owned(),
-        })
+        told.unshown_from(index, &mut planned);
+        let address = planned.iter().find_map(|section| match section {
+            Planned::Shown(shown) => Some(shown.address),
+            _ => None,
+        });
+        let address = address.unwrap_or_else(|| {
+            let interface = told.interface.unwrap_or_default();
+            let pool = self
+                .interfaces
+                .first(interface, told.family_v6.unwrap_or(false));
+            self.shown_address(pool)
+        });
+        let sections: Vec<Section<'_>> = planned.iter().map(Planned::section).collect();
+        rewrite(
+            description,
+            &self.options.sdp,
+            address,
+            &sections,
+            self.loop_id,
+            &mut told.sent,
+        )
+        .map_err(|_| SessionError::SdpRewrite)
+    }
+
+    /// Does the listener not get to see this section of the speaker's? An answer is about what was
+    /// offered, so only an offer decides.
+    fn is_left_out(&self, said: &mut Media, section: &MediaDescription<'_>) -> bool {
+        if self.role == Role::Offer {
+            let removed = self.options.sdp.removes(section);
+            said.unshown = removed.then(|| section.rejection());
+        }
+        said.unshown.is_some()
     }
 
     /// Interface and address family towards a party; `side` is its place in `direction`.
@@ -140,11 +183,12 @@ impl Signal<'_> {
         party.family_v6 = family.or(party.family_v6);
     }
 
-    /// One section: `[speaker's, listener's]`.
+    /// One section: `[speaker's, listener's]`, the call's `number`th from 1.
     fn section(
         &mut self,
         [said, told]: [&mut Media; 2],
         [said_place, told_place]: [Place; 2],
+        number: usize,
         params: &MediaParams,
     ) -> Result<Shown, SessionError> {
         // A side that was given a protocol of its own keeps it.
@@ -159,15 +203,23 @@ impl Signal<'_> {
                 pairs = [!said.mux.on, !announced.same_port];
                 said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
                 codecs = said.offered.shown().to_vec();
-                said.mid.clone_from(&params.mid);
+                // What the listener knows the section by stays, whoever thought of it.
+                told.mid = match &params.mid {
+                    Some(mid) => Some(mid.clone()),
+                    None if told.mid.is_none() && self.options.sdp.generate_mid => {
+                        Some(generated_mid(number))
+                    }
+                    None => told.mid.take(),
+                };
                 said.ptime_ms = params.ptime_ms;
                 said.ptime_reverse_ms = self.options.sdp.ptime_reverse_ms;
-                mid = params.mid.clone();
+                mid = told.mid.clone();
                 told.kind.clone_from(&said.kind);
                 self.tell_protocol(told, &params.protocol, bridged);
                 dead = params.rejected;
             }
             Role::Answer => {
+                self.answer_protocol(told, &params.protocol);
                 announced = mux::hear_answer(&mut told.mux, &mut said.mux, params.rtcp_mux);
                 pairs = [!said.mux.on && !told.mux.far_single, !told.mux.on];
                 codecs = told.offered.answer(&params.codecs, &self.options.sdp.codec);
@@ -196,7 +248,11 @@ impl Signal<'_> {
         let [said_pair, told_pair] = pairs.map(|pair| pair && params.protocol.carries_rtp());
         // The listener's ports first, as rtpengine does: users know them as the lower ones.
         self.bind(told, told_place, said.rtp.signalled, told_pair)?;
-        self.bind(said, said_place, told.rtp.signalled, said_pair)?;
+        // An answerer has been told its ports with the offer: another interface counts from the
+        // next description for it on.
+        if self.role == Role::Offer || said.active.is_none() {
+            self.bind(said, said_place, told.rtp.signalled, said_pair)?;
+        }
         if let Some(binding) = told.binding() {
             shown.address = self.shown_address(binding.pool);
             shown.port = binding.rtp.bound.port;
@@ -228,13 +284,7 @@ impl Signal<'_> {
         media.direction = params.direction;
         let rtp = params.rtp.map(seen);
         // A side that muxes may yet have to fall back to two ports.
-        let rtcp = match (params.rtp, params.rtcp) {
-            (Some(rtp), Some(rtcp)) if rtp == rtcp && params.protocol.carries_rtp() => {
-                Some(SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1)))
-            }
-            (_, rtcp) => rtcp,
-        };
-        let changed = media.rtp.signal(rtp) | media.rtcp.signal(rtcp.map(seen));
+        let changed = media.rtp.signal(rtp) | media.rtcp.signal(params.rtcp.map(seen));
         media.learn_epoch = media.learn_epoch.wrapping_add(u32::from(changed));
         media.learning = Learning {
             mode: if options.asymmetric {
@@ -250,6 +300,9 @@ impl Signal<'_> {
         media.asymmetric = options.asymmetric;
         media.pierce_nat = options.pierce_nat;
         media.encodings = encodings(&params.codecs);
+        if let Some(mid) = &params.mid {
+            media.mid = Some(mid.clone());
+        }
     }
 
     fn tell_protocol(&self, told: &mut Media, offered: &Protocol, bridged: bool) {
@@ -261,12 +314,24 @@ impl Signal<'_> {
         };
     }
 
+    /// The offerer is answered in the protocol that it offered, unless the controller says otherwise.
+    fn answer_protocol(&self, told: &mut Media, answered: &Protocol) {
+        let asked = match self.options.transport_protocol {
+            Some(TransportProtocol::RtpAvp) => &Protocol::RtpAvp,
+            Some(TransportProtocol::RtpAvpf) => &Protocol::RtpAvpf,
+            Some(TransportProtocol::Accept) => answered,
+            Some(TransportProtocol::Secure(_)) | None => return,
+        };
+        if answered.carries_rtp() && told.protocol.carries_rtp() {
+            told.protocol.clone_from(asked);
+        }
+    }
+
     /// `told`'s own wish, made with its offer, goes before what was said to it.
     fn ptime(&self, told: &Media, said: Option<u32>) -> Option<u32> {
-        let asked = self.options.sdp.ptime_ms;
         match self.role {
-            Role::Offer => asked.or(said),
-            Role::Answer => told.ptime_reverse_ms.or(asked).or(said).or(told.ptime_ms),
+            Role::Offer => self.options.sdp.ptime_ms.or(said),
+            Role::Answer => told.ptime_reverse_ms.or(said).or(told.ptime_ms),
         }
     }
 
@@ -342,6 +407,28 @@ impl Signal<'_> {
             });
         }
         Err(SessionError::OutOfPorts)
+    }
+}
+
+impl Planned {
+    fn section(&self) -> Section<'_> {
+        match self {
+            Planned::Shown(shown) => Section::Shown(shown.local()),
+            Planned::LeftOut => Section::LeftOut,
+            Planned::Unknown(line) => Section::Rejected(line),
+        }
+    }
+}
+
+impl Participant {
+    /// Plans the sections from `index` on that the speaker was never shown: it cannot accept them.
+    /// RFC 3264 §6 wants each to be answered in its place.
+    fn unshown_from(&self, index: usize, planned: &mut Vec<Planned>) -> usize {
+        let rest = self.medias.get(index..).unwrap_or_default();
+        let before = planned.len();
+        let unshown = rest.iter().map_while(|media| media.unshown.clone());
+        planned.extend(unshown.map(Planned::Unknown));
+        planned.len() - before
     }
 }
 

@@ -132,6 +132,7 @@ fn nothing_to_rewrite_without_media() {
     let out = rewrite(
         &description,
         &crate::sdp::SdpOptions::default(),
+        std::net::Ipv4Addr::LOCALHOST.into(),
         &[],
         "",
         &mut crate::sdp::SentDescription::default(),
@@ -148,7 +149,7 @@ fn octets_that_are_no_text_pass_unchanged() {
     );
     let description = parse(&input).expect("parses");
     let params = description.params();
-    let media = [crate::sdp::LocalMedia {
+    let media = [crate::sdp::Section::Shown(crate::sdp::LocalMedia {
         address: params[0].rtp.expect("open").ip(),
         port: 4000,
         rtcp: crate::sdp::LocalRtcp {
@@ -159,10 +160,11 @@ fn octets_that_are_no_text_pass_unchanged() {
         codecs: &[],
         ptime_ms: None,
         mid: None,
-    }];
+    })];
     let out = rewrite(
         &description,
         &crate::sdp::SdpOptions::default(),
+        std::net::Ipv4Addr::LOCALHOST.into(),
         &media,
         "",
         &mut crate::sdp::SentDescription::default(),

@@ -370,8 +370,9 @@ fn sdp_at(address: &str, port: u16, more: &str) -> String {
     )
 }
 
-fn lines<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
-    let mut found: Vec<&str> = text
+fn lines<'a>(text: &'a [u8], prefix: &str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = str::from_utf8(text)
+        .unwrap()
         .lines()
         .filter_map(|line| line.strip_prefix(prefix))
         .collect();
