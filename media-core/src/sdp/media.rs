@@ -13,6 +13,8 @@ use crate::units::PayloadType;
 /// One media section (RFC 8866 §5.14), borrowed from its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaDescription<'a> {
+    /// What follows `m=`.
+    value: &'a [u8],
     media_type: &'a [u8],
     port: u16,
     port_count: u16,
@@ -45,6 +47,14 @@ pub struct RtcpAddress {
 }
 
 impl<'a> MediaDescription<'a> {
+    pub(super) const fn value(&self) -> &'a [u8] {
+        self.value
+    }
+    /// Is it left to the parties to talk without us, as messages are (MSRP, RFC 4975, is TCP)?
+    #[must_use]
+    pub fn goes_direct(&self) -> bool {
+        self.media_type == b"message"
+    }
     /// `audio`, `video`, `image`, … as written.
     #[must_use]
     pub const fn media_type(&self) -> &'a [u8] {
@@ -185,6 +195,7 @@ impl<'a> MediaDescription<'a> {
             return None;
         }
         Some(Self {
+            value,
             media_type,
             port: u16::try_from(number).ok()?,
             port_count,

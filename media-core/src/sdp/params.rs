@@ -17,8 +17,8 @@ pub struct MediaParams {
     pub protocol: Protocol,
     /// Where RTP (or whatever it is) goes; `None` when rejected or held with a zero address.
     pub rtp: Option<SocketAddr>,
-    /// Where RTCP goes if not to the RTP port: `a=rtcp`, or else the next port (RFC 3550 §11).
-    /// `None` where `rtp` is, for what is not RTP, and where `a=rtcp` names the RTP port.
+    /// Where RTCP goes unless it shares the RTP port: `a=rtcp`, or else the next port (RFC 3550
+    /// §11). `None` where `rtp` is, and for what is not RTP.
     pub rtcp: Option<SocketAddr>,
     /// `a=rtcp-mux`, or an `a=rtcp` that names the RTP port, which says the same.
     pub rtcp_mux: bool,
@@ -54,17 +54,12 @@ impl<'a> MediaDescription<'a> {
                 Some(own) => {
                     // `a=rtcp:9 IN IP4 0.0.0.0` is what browsers write.
                     let address = own.address.filter(|address| !address.is_unspecified());
-                    let rtcp = SocketAddr::new(address.unwrap_or(rtp.ip()), own.port);
-                    Some(rtcp).filter(|rtcp| *rtcp != rtp)
+                    Some(SocketAddr::new(address.unwrap_or(rtp.ip()), own.port))
                 }
                 None => Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?)),
             }
         });
-        let on_rtp_port = self.rtcp().is_some_and(|own| {
-            rtp.is_some_and(|rtp| {
-                own.port == rtp.port() && own.address.is_none_or(|ip| ip == rtp.ip())
-            })
-        });
+        let on_rtp_port = rtcp.is_some() && rtcp == rtp;
         MediaParams {
             media_type: self.media_type().into(),
             protocol,

@@ -279,6 +279,9 @@ impl Writer<'_> {
         media: &MediaDescription<'_>,
         local: &LocalMedia<'_>,
     ) {
+        if media.goes_direct() {
+            return self.untouched(description, media);
+        }
         let attributes = &self.options.attributes;
         let edits = match media.media_type() {
             b"audio" => Some(&attributes.audio),
@@ -336,6 +339,27 @@ impl Writer<'_> {
             self.attribute(b"a=end-of-candidates", edits);
         }
         self.add(edits);
+    }
+
+    /// As written, with the address that it meant.
+    fn untouched(&mut self, description: &SessionDescription<'_>, media: &MediaDescription<'_>) {
+        self.put(b"m=");
+        self.line(media.value());
+        let mut lines = description.lines_of(media);
+        while let Some((title, rest)) = lines.split_first()
+            && title.text.starts_with(b"i=")
+        {
+            self.line(title.text);
+            lines = rest;
+        }
+        if media.own_connection.is_none() {
+            self.put(b"c=");
+            self.connection_value(media.address());
+            self.put(b"\r\n");
+        }
+        for line in lines {
+            self.line(line.text);
+        }
     }
 
     fn rejected(&mut self, line: &[u8], description: &SessionDescription<'_>, address: IpAddr) {

@@ -65,6 +65,8 @@ struct Place {
     shard: ShardId,
     interface: InterfaceId,
     v6: bool,
+    /// Ports elsewhere will not do.
+    strict: bool,
     options: SocketOptions,
 }
 
@@ -112,13 +114,15 @@ impl Signal<'_> {
                     party.medias.push(Media::new(&params, self.unix));
                 }
             }
-            let place = |party: &Participant| Place {
+            let place = |party: &Participant, strict| Place {
                 shard,
                 interface: party.interface.unwrap_or_default(),
                 v6: party.family_v6.unwrap_or(false),
+                // What the speaker was told before holds until it is told something else.
+                strict,
                 options: SocketOptions { tos },
             };
-            let places = [place(said), place(told)];
+            let places = [place(said, false), place(told, true)];
             let medias = [&mut said.medias[index], &mut told.medias[index]];
             index += 1;
             if self.is_left_out(medias[0], section) {
@@ -248,11 +252,7 @@ impl Signal<'_> {
         let [said_pair, told_pair] = pairs.map(|pair| pair && params.protocol.carries_rtp());
         // The listener's ports first, as rtpengine does: users know them as the lower ones.
         self.bind(told, told_place, said.rtp.signalled, told_pair)?;
-        // An answerer has been told its ports with the offer: another interface counts from the
-        // next description for it on.
-        if self.role == Role::Offer || said.active.is_none() {
-            self.bind(said, said_place, told.rtp.signalled, said_pair)?;
-        }
+        self.bind(said, said_place, told.rtp.signalled, said_pair)?;
         if let Some(binding) = told.binding() {
             shown.address = self.shown_address(binding.pool);
             shown.port = binding.rtp.bound.port;
@@ -358,9 +358,10 @@ impl Signal<'_> {
         let fits = |at: &usize| {
             let binding = &media.bindings[*at];
             (binding.rtcp.is_some() || !pair)
-                && self
-                    .interfaces
-                    .serves(binding.pool, place.interface, place.v6)
+                && (!place.strict
+                    || self
+                        .interfaces
+                        .serves(binding.pool, place.interface, place.v6))
         };
         let find = |wanted: Option<SocketAddr>| {
             let all = media.bindings.iter().enumerate().rev();

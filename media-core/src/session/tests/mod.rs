@@ -16,6 +16,7 @@ mod deletes;
 mod limits;
 mod media;
 mod properties;
+mod sections;
 
 /// Remembers sockets, routes and calls as a shard would, without sending anything.
 #[derive(Default)]
