@@ -101,6 +101,18 @@ impl<'a> MediaDescription<'a> {
     pub const fn direction(&self) -> Direction {
         self.direction
     }
+    /// What the lines say, whatever the address; `session` is the session's.
+    pub(super) fn stated_direction(&self, session: Option<Direction>) -> Direction {
+        self.own_direction
+            .map_or(session, |own| Some(own.over(session)))
+            .unwrap_or_default()
+    }
+    pub(super) const fn set_address(&mut self, address: IpAddr) {
+        self.address = address;
+        if let Some(rtcp) = &mut self.rtcp {
+            rtcp.address = None;
+        }
+    }
     /// `a=rtcp`.
     #[must_use]
     pub const fn rtcp(&self) -> Option<RtcpAddress> {

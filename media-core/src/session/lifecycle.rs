@@ -12,7 +12,7 @@ use super::snapshot::{self, Shown, Snapshot};
 use super::tally;
 use super::{CallEnded, EndReason, Options, Rewritten, SessionError, Sessions, StreamTotals};
 use crate::engine::{CallTimeouts, Command};
-use crate::sdp::SessionDescription;
+use crate::sdp::{SessionDescription, parse};
 use crate::units::{CallKey, Now, ShardId, SocketId};
 
 impl Sessions {
@@ -80,6 +80,23 @@ impl Sessions {
                 Err(error)
             }
         }
+    }
+
+    /// The description, with the addresses that are to be believed.
+    pub(super) fn described<'a>(
+        &self,
+        sdp: &'a [u8],
+        options: &Options,
+    ) -> Result<SessionDescription<'a>, SessionError> {
+        let mut description = parse(sdp).map_err(|error| match error {
+            error if error.is_incomplete() => SessionError::SdpIncomplete,
+            _ => SessionError::SdpParse,
+        })?;
+        if !options.trust_address.unwrap_or(self.config.trust_address) {
+            let source = options.received_from.ok_or(SessionError::SdpIncomplete)?;
+            description.set_source(source);
+        }
+        Ok(description)
     }
 
     /// The description as it came, if it has been through here already and is to be left alone.

@@ -13,6 +13,7 @@ use crate::units::{CallKey, Now, ShardId, SocketId};
 
 mod calls;
 mod deletes;
+mod descriptions;
 mod limits;
 mod media;
 mod properties;
@@ -371,8 +372,11 @@ fn sdp_at(address: &str, port: u16, more: &str) -> String {
     )
 }
 
-fn lines<'a>(text: &'a [u8], prefix: &str) -> Vec<&'a str> {
-    let mut found: Vec<&str> = str::from_utf8(text)
+fn text(rewritten: &Rewritten) -> &str {
+    std::str::from_utf8(&rewritten.sdp).unwrap()
+}
+fn lines<'a>(sdp: &'a [u8], prefix: &str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = std::str::from_utf8(sdp)
         .unwrap()
         .lines()
         .filter_map(|line| line.strip_prefix(prefix))
