@@ -13,6 +13,8 @@ use crate::units::PayloadType;
 /// One media section (RFC 8866 §5.14), borrowed from its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaDescription<'a> {
+    /// What follows `m=`.
+    value: &'a [u8],
     media_type: &'a [u8],
     port: u16,
     port_count: u16,
@@ -45,6 +47,14 @@ pub struct RtcpAddress {
 }
 
 impl<'a> MediaDescription<'a> {
+    pub(super) const fn value(&self) -> &'a [u8] {
+        self.value
+    }
+    /// Is it left to the parties to talk without us, as messages are (MSRP, RFC 4975, is TCP)?
+    #[must_use]
+    pub fn goes_direct(&self) -> bool {
+        self.media_type == b"message"
+    }
     /// `audio`, `video`, `image`, … as written.
     #[must_use]
     pub const fn media_type(&self) -> &'a [u8] {
@@ -148,6 +158,19 @@ impl<'a> MediaDescription<'a> {
     pub const fn is_rejected(&self) -> bool {
         self.port == 0
     }
+    /// The `m=` line that rejects the section (RFC 3264 §6), without its end.
+    #[must_use]
+    pub fn rejection(&self) -> Box<[u8]> {
+        let formats = [b" ", self.formats()].concat();
+        let formats = if self.formats.is_some() {
+            formats
+        } else {
+            Vec::new()
+        };
+        [b"m=", self.media_type, b" 0 ", self.protocol, &formats]
+            .concat()
+            .into()
+    }
     /// Held by `c=0.0.0.0` or `::`.
     #[must_use]
     pub fn has_zero_address(&self) -> bool {
@@ -184,6 +207,7 @@ impl<'a> MediaDescription<'a> {
             return None;
         }
         Some(Self {
+            value,
             media_type,
             port: u16::try_from(number).ok()?,
             port_count,

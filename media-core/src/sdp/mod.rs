@@ -37,7 +37,7 @@ pub use options::{
 pub use params::MediaParams;
 pub use parse::{Connection, Origin, SessionDescription, parse};
 pub use protocol::Protocol;
-pub use rewrite::{LocalMedia, LocalRtcp, generated_mid, rewrite};
+pub use rewrite::{LocalMedia, LocalRtcp, Section, generated_mid, rewrite};
 pub use sent::SentDescription;
 
 #[cfg(test)]

@@ -18,10 +18,10 @@ pub struct MediaParams {
     /// Where RTP (or whatever it is) goes, as said: no destination when the port is 0 (rejected) or
     /// the address is zero (on hold).
     pub rtp: SocketAddr,
-    /// Where RTCP goes: `a=rtcp`, or the next port (RFC 3550 §11), or with `rtcp_mux` the same.
-    /// `None`: there is no next port.
+    /// Where RTCP goes unless it shares the RTP port: `a=rtcp`, or else the next port (RFC 3550
+    /// §11). `None`: there is no next port.
     pub rtcp: Option<SocketAddr>,
-    /// `a=rtcp-mux`.
+    /// `a=rtcp-mux`, or an `a=rtcp` that names the RTP port, which says the same.
     pub rtcp_mux: bool,
     /// Who sends.
     pub direction: Direction,
@@ -49,23 +49,24 @@ impl<'a> MediaDescription<'a> {
     fn params(&self, of: &SessionDescription<'a>) -> MediaParams {
         let protocol = Protocol::new(self.protocol());
         let rtp = SocketAddr::new(self.address(), self.port());
-        let rtcp = match (self.rtcp_mux(), self.rtcp()) {
-            (true, _) => Some(rtp),
-            (false, Some(own)) => {
-                let address = own.address.unwrap_or(rtp.ip());
-                Some(SocketAddr::new(address, own.port))
+        let rtcp = match self.rtcp() {
+            Some(own) => {
+                // `a=rtcp:9 IN IP4 0.0.0.0` is what browsers write.
+                let address = own.address.filter(|address| !address.is_unspecified());
+                Some(SocketAddr::new(address.unwrap_or(rtp.ip()), own.port))
             }
-            (false, None) => {
+            None => {
                 let next = rtp.port().checked_add(1);
                 next.map(|port| SocketAddr::new(rtp.ip(), port))
             }
         };
+        let on_rtp_port = protocol.carries_rtp() && rtcp == Some(rtp);
         MediaParams {
             media_type: self.media_type().into(),
             protocol,
             rtp,
             rtcp,
-            rtcp_mux: self.rtcp_mux(),
+            rtcp_mux: self.rtcp_mux() || on_rtp_port,
             direction: self.direction(),
             rejected: self.is_rejected(),
             codecs: self.codecs(of),

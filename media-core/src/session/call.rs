@@ -83,9 +83,12 @@ pub(super) struct Media {
     /// The party came to the section by the other side's offer.
     pub(super) controlling: bool,
     pub(super) rejected: bool,
+    /// The party's last offer had the section and the other side did not get to see it
+    /// (`sdp-media-remove`): the `m=` line that tells the party so.
+    pub(super) unshown: Option<Box<[u8]>>,
     /// From the party's view.
     pub(super) direction: Direction,
-    /// `a=mid` in what is sent to the party: its own, or the other side's, or generated.
+    /// `a=mid` (RFC 5888): the party's own, or else the one it was told.
     pub(super) mid: Option<Box<[u8]>>,
     /// The last `a=ptime` that it wrote or was sent.
     pub(super) ptime_ms: Option<u32>,
@@ -310,6 +313,7 @@ impl Media {
             protocol: params.protocol.clone(),
             described: false,
             rejected: false,
+            unshown: None,
             direction: Direction::SendRecv,
             mid: None,
             ptime_ms: None,

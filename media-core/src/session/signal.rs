@@ -12,8 +12,8 @@ use super::{Options, SessionConfig, SessionError, TransportProtocol, Warning};
 use crate::engine::{LearnMode, Learning};
 use crate::engine::{MediaPlane, SocketOptions};
 use crate::sdp::{
-    Codec, Direction, LocalMedia, LocalRtcp, MediaParams, OfferedCodecs, Protocol,
-    SessionDescription, generated_mid, rewrite,
+    Codec, Direction, LocalMedia, LocalRtcp, MediaDescription, MediaParams, OfferedCodecs,
+    Protocol, Section, SessionDescription, generated_mid, rewrite,
 };
 use crate::units::{ShardId, SocketId};
 
@@ -40,7 +40,15 @@ pub(super) struct Signal<'a> {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// One section of the description to be written; [`LocalMedia`] borrows from it.
+/// One section of the description to be written; [`Section`] borrows from it.
+enum Planned {
+    Shown(Shown),
+    LeftOut,
+    /// The listener's own section, which the speaker does not know.
+    Unknown(Box<[u8]>),
+}
+
+/// What we put into a section; [`LocalMedia`] borrows from it.
 struct Shown {
     address: IpAddr,
     port: u16,
@@ -102,8 +110,10 @@ impl Signal<'_> {
             self.warnings.push(Warning::NoSrtp(profile));
         }
 
-        let mut shown = Vec::with_capacity(description.media().len());
-        for (index, params) in description.params().into_iter().enumerate() {
+        let mut planned = Vec::with_capacity(description.media().len());
+        let mut index = 0;
+        for (section, params) in description.media().iter().zip(description.params()) {
+            index += told.unshown_from(index, &mut planned);
             for party in [&mut *said, &mut *told] {
                 if party.medias.len() <= index {
                     // Most calls have one section for ever: room for one, not for four.
@@ -113,12 +123,44 @@ impl Signal<'_> {
                 }
             }
             let medias = [&mut said.medias[index], &mut told.medias[index]];
-            shown.push(self.section(index, medias, places, &params)?);
+            index += 1;
+            if self.is_left_out(medias[0], section) {
+                for media in medias {
+                    media.active = None;
+                }
+                planned.push(Planned::LeftOut);
+            } else {
+                let shown = self.section(medias, places, index, &params)?;
+                planned.push(Planned::Shown(shown));
+            }
         }
-        let local: Vec<LocalMedia<'_>> = shown.iter().map(Shown::local).collect();
-        let options = &self.options.sdp;
-        rewrite(description, options, &local, self.loop_id, &mut said.sent)
-            .map_err(|_| SessionError::SdpRewrite)
+        told.unshown_from(index, &mut planned);
+        let address = planned.iter().find_map(|section| match section {
+            Planned::Shown(shown) => Some(shown.address),
+            _ => None,
+        });
+        let address =
+            address.unwrap_or_else(|| self.shown_address(self.interfaces.first(places[1].wanted)));
+        let sections: Vec<Section<'_>> = planned.iter().map(Planned::section).collect();
+        rewrite(
+            description,
+            &self.options.sdp,
+            address,
+            &sections,
+            self.loop_id,
+            &mut said.sent,
+        )
+        .map_err(|_| SessionError::SdpRewrite)
+    }
+
+    /// Does the listener not get to see this section of the speaker's? An answer is about what was
+    /// offered, so only an offer decides.
+    fn is_left_out(&self, said: &mut Media, section: &MediaDescription<'_>) -> bool {
+        if self.role == Role::Offer {
+            let removed = self.options.sdp.removes(section);
+            said.unshown = removed.then(|| section.rejection());
+        }
+        said.unshown.is_some()
     }
 
     /// Interface and address family towards a party; `side` is its place in `direction`. Both are
@@ -152,12 +194,12 @@ impl Signal<'_> {
         wanted
     }
 
-    /// One section: `[speaker's, listener's]`.
+    /// One section: `[speaker's, listener's]`, the call's `number`th from 1.
     fn section(
         &mut self,
-        index: usize,
         [said, told]: [&mut Media; 2],
         [said_place, told_place]: [Place; 2],
+        number: usize,
         params: &MediaParams,
     ) -> Result<Shown, SessionError> {
         // A side that was given a protocol of its own keeps it.
@@ -173,14 +215,15 @@ impl Signal<'_> {
                 pairs = [!said.mux.on, !announced.same_port];
                 said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
                 codecs = said.offered.shown().to_vec();
-                said.ptime_reverse_ms = self.options.sdp.ptime_reverse_ms;
+                // What the listener knows the section by stays, whoever thought of it.
                 if params.mid.is_some() {
                     told.mid.clone_from(&params.mid);
                 } else if told.mid.is_none() {
                     let generate = self.options.sdp.generate_mid;
                     let own = said.mid.clone();
-                    told.mid = own.or_else(|| generate.then(|| generated_mid(index)));
+                    told.mid = own.or_else(|| generate.then(|| generated_mid(number)));
                 }
+                said.ptime_reverse_ms = self.options.sdp.ptime_reverse_ms;
                 told.kind.clone_from(&said.kind);
                 if !told.described {
                     told.encodings.clone_from(&said.encodings);
@@ -189,6 +232,7 @@ impl Signal<'_> {
                 dead = params.rejected;
             }
             Role::Answer => {
+                self.answer_protocol(told, &params.protocol);
                 announced = mux::hear_answer(&mut told.mux, &mut said.mux, params.rtcp_mux);
                 pairs = [!said.mux.on && !told.mux.far_single, !told.mux.on];
                 codecs = if params.rejected {
@@ -238,13 +282,8 @@ impl Signal<'_> {
         media.protocol = params.protocol.clone();
         media.rejected = params.rejected;
         media.direction = params.direction;
-        let rtp = params.rtp;
         // A side that muxes may yet have to fall back to two ports.
-        let fallback = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
-        let rtcp = params
-            .rtcp
-            .map(|rtcp| if rtcp == rtp { fallback } else { rtcp });
-        let changed = media.rtp.signal(Some(rtp)) | media.rtcp.signal(rtcp);
+        let changed = media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp);
         media.learn_epoch = media.learn_epoch.wrapping_add(u32::from(changed));
         media.learning = Learning {
             mode: if options.asymmetric {
@@ -272,6 +311,19 @@ impl Signal<'_> {
             _ if bridged && offered.carries_rtp() && told.protocol.carries_rtp() => return,
             _ => offered.clone(),
         };
+    }
+
+    /// The offerer is answered in the protocol that it offered, unless the controller says otherwise.
+    fn answer_protocol(&self, told: &mut Media, answered: &Protocol) {
+        let asked = match self.options.transport_protocol {
+            Some(TransportProtocol::RtpAvp) => &Protocol::RtpAvp,
+            Some(TransportProtocol::RtpAvpf) => &Protocol::RtpAvpf,
+            Some(TransportProtocol::Accept) => answered,
+            Some(TransportProtocol::Secure(_)) | None => return,
+        };
+        if answered.carries_rtp() && told.protocol.carries_rtp() {
+            told.protocol.clone_from(asked);
+        }
     }
 
     /// What is asked for goes before what is said, and that before what was said last. `told`'s wish
@@ -356,6 +408,28 @@ impl Signal<'_> {
             });
         }
         Err(SessionError::OutOfPorts)
+    }
+}
+
+impl Planned {
+    fn section(&self) -> Section<'_> {
+        match self {
+            Planned::Shown(shown) => Section::Shown(shown.local()),
+            Planned::LeftOut => Section::LeftOut,
+            Planned::Unknown(line) => Section::Rejected(line),
+        }
+    }
+}
+
+impl Participant {
+    /// Plans the sections from `index` on that the speaker was never shown: it cannot accept them.
+    /// RFC 3264 §6 wants each to be answered in its place.
+    fn unshown_from(&self, index: usize, planned: &mut Vec<Planned>) -> usize {
+        let rest = self.medias.get(index..).unwrap_or_default();
+        let before = planned.len();
+        let unshown = rest.iter().map_while(|media| media.unshown.clone());
+        planned.extend(unshown.map(Planned::Unknown));
+        planned.len() - before
     }
 }
 

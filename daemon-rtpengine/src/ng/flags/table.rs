@@ -285,11 +285,11 @@ pub(super) static WORDS: &[Word] = &[
     inert("reject-ice", "ICE is not supported yet"),
     items("replace", |f, v| {
         let replace = &mut f.options.sdp.replace;
-        match v.replace([' ', '_'], "-").to_ascii_lowercase().as_str() {
+        match v.replace(' ', "-").as_str() {
             "origin" => replace.origin = true,
             "origin-full" => replace.origin_full = true,
             "session-connection" => replace.session_connection = true,
-            "sdp-version" => replace.sdp_version = true,
+            "SDP-version" | "sdp-version" => replace.sdp_version = true,
             "force-increment-sdp-ver" => replace.force_increment_sdp_version = true,
             "username" => replace.username = true,
             "session-name" => replace.session_name = true,

@@ -132,6 +132,7 @@ fn nothing_to_rewrite_without_media() {
     let out = rewrite(
         &description,
         &crate::sdp::SdpOptions::default(),
+        std::net::Ipv4Addr::LOCALHOST.into(),
         &[],
         "",
         &mut crate::sdp::SentDescription::default(),
@@ -148,7 +149,7 @@ fn octets_that_are_no_text_pass_unchanged() {
     );
     let description = parse(&input).expect("parses");
     let params = description.params();
-    let media = [crate::sdp::LocalMedia {
+    let media = [crate::sdp::Section::Shown(crate::sdp::LocalMedia {
         address: params[0].rtp.ip(),
         port: 4000,
         rtcp: crate::sdp::LocalRtcp {
@@ -159,10 +160,11 @@ fn octets_that_are_no_text_pass_unchanged() {
         codecs: &[],
         ptime_ms: None,
         mid: None,
-    }];
+    })];
     let out = rewrite(
         &description,
         &crate::sdp::SdpOptions::default(),
+        std::net::Ipv4Addr::LOCALHOST.into(),
         &media,
         "",
         &mut crate::sdp::SentDescription::default(),
@@ -206,7 +208,7 @@ fn params_say_where_media_and_rtcp_go() {
             (at("192.0.2.1:4000"), at("192.0.2.1:4001")),
             (at("192.0.2.1:4002"), at("192.0.2.1:5000")),
             (at("192.0.2.1:4004"), at("192.0.2.9:5000")),
-            (at("192.0.2.1:4006"), at("192.0.2.1:4006")),
+            (at("192.0.2.1:4006"), at("192.0.2.1:5000")),
             (at("192.0.2.1:0"), at("192.0.2.1:1")),
             (at("0.0.0.0:4010"), at("0.0.0.0:4011")),
             (at("192.0.2.1:4012"), at("192.0.2.1:4013")),

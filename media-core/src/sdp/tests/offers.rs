@@ -88,6 +88,25 @@ fn codec_lines_follow_the_order_of_the_payload_types() {
 }
 
 #[test]
+fn codecs_that_come_back_stand_before_what_goes_with_the_others() {
+    let media = format!("m=audio 4000 RTP/AVP 8 0 9 101 3\n{DTMF}");
+    for (hidden, left) in [
+        (hide(&["PCMU"], &["PCMU", "PCMA"], &[]), "8 9 0 101 3"),
+        (
+            hide(&["PCMU", "PCMA"], &["PCMU", "PCMA"], &[]),
+            "9 0 8 101 3",
+        ),
+        (
+            hide(&["telephone-event"], &["telephone-event"], &[]),
+            "8 0 9 3 101",
+        ),
+    ] {
+        let out = offer_media(&media, codec(hidden.clone()));
+        assert_eq!(formats(&out), left, "{hidden:?}");
+    }
+}
+
+#[test]
 fn strip_matches_name_or_name_with_clock_and_channels() {
     let media = "m=audio 4000 RTP/AVP 111 0 8 101 110\na=rtpmap:111 opus/48000/2\n\
          a=rtpmap:101 telephone-event/8000\na=rtpmap:110 telephone-event/48000\n";
@@ -139,13 +158,19 @@ fn dtmf_alone_is_no_codec_list_and_its_lines_stay_as_written() {
 }
 
 #[test]
-fn mask_hides_like_strip_in_an_offer() {
+fn mask_and_consume_hide_like_strip_in_an_offer() {
     let mask = CodecOptions {
         mask: words(&["PCMU"]),
         ..CodecOptions::default()
     };
-    let out = offer_media("m=audio 4000 RTP/AVP 0 8\n", codec(mask));
-    assert_eq!(formats(&out), "8");
+    let consume = CodecOptions {
+        consume: words(&["PCMU"]),
+        ..CodecOptions::default()
+    };
+    for hidden in [mask, consume] {
+        let out = offer_media("m=audio 4000 RTP/AVP 0 8\n", codec(hidden));
+        assert_eq!(formats(&out), "8");
+    }
 }
 
 #[test]
@@ -293,6 +318,24 @@ fn other_udp_media_keeps_formats_and_attributes() {
     assert_eq!(
         out,
         "m=image 20000 udptl t38\na=T38FaxVersion:0\na=rtpmap:0 x/8000\na=mid:1\na=sendrecv\n"
+    );
+}
+
+#[test]
+fn messages_go_past_us_to_the_address_that_was_meant() {
+    let msrp = "a=accept-types:text/plain\na=path:msrp://192.0.2.1:4000/x;tcp\na=mid:0\n";
+    let out = offer_media(
+        &format!(
+            "m=message 4000 TCP/MSRP *\ni=chat\n{msrp}m=message 4002 TCP/MSRP *\nc=IN IP4 192.0.2.9\n{msrp}"
+        ),
+        SdpOptions::default(),
+    );
+    assert_eq!(
+        out,
+        format!(
+            "m=message 4000 TCP/MSRP *\ni=chat\nc=IN IP4 192.0.2.1\n{msrp}\
+             m=message 4002 TCP/MSRP *\nc=IN IP4 192.0.2.9\n{msrp}"
+        )
     );
 }
 

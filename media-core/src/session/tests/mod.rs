@@ -17,6 +17,7 @@ mod descriptions;
 mod limits;
 mod media;
 mod properties;
+mod sections;
 
 /// Remembers sockets, routes and calls as a shard would, without sending anything.
 #[derive(Default)]
@@ -371,11 +372,8 @@ fn sdp_at(address: &str, port: u16, more: &str) -> String {
     )
 }
 
-fn text(rewritten: &Rewritten) -> &str {
-    std::str::from_utf8(&rewritten.sdp).unwrap()
-}
-fn lines<'a>(sdp: &'a [u8], prefix: &str) -> Vec<&'a str> {
-    let mut found: Vec<&str> = std::str::from_utf8(sdp)
+fn lines<'a>(text: &'a [u8], prefix: &str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = str::from_utf8(text)
         .unwrap()
         .lines()
         .filter_map(|line| line.strip_prefix(prefix))
