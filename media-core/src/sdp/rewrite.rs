@@ -377,9 +377,6 @@ impl Writer<'_> {
         self.put(media.media_type());
         // Writing to a Vec cannot fail.
         let _ = write!(self.out, " {}", local.port);
-        if media.port_count() > 1 {
-            let _ = write!(self.out, "/{}", media.port_count());
-        }
         self.put(b" ");
         self.put(local.protocol.name());
         if local.protocol.carries_rtp() {
