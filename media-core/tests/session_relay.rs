@@ -43,7 +43,7 @@ impl Party {
         )
     }
     fn told(&mut self, sdp: &[u8]) {
-        let sdp = std::str::from_utf8(sdp).unwrap();
+        let sdp = str::from_utf8(sdp).unwrap();
         let line = sdp.lines().find(|line| line.starts_with("m=")).unwrap();
         let port = line.split(' ').nth(1).unwrap().parse().unwrap();
         self.relay.set_port(port);

@@ -254,8 +254,9 @@ mod tests {
     #[test]
     fn request_over_the_cap_is_refused() {
         let mut framer = Framer::default();
-        framer.push(b"c d1:a65530:");
-        framer.push(&vec![b'x'; 65_500]);
+        let most = Framer::MAX_FRAME;
+        framer.push(format!("c d1:a{}:", most - 1).as_bytes());
+        framer.push(&vec![b'x'; most - 30]);
         assert_eq!(framer.next_frame(), Ok(None));
         framer.push(&[b'x'; 30]);
         assert_eq!(framer.next_frame(), Err(FramingError::TooLong));

@@ -41,7 +41,7 @@ pub fn load_limit(message: impl Into<String>) -> Value<'static> {
 #[must_use]
 pub fn sdp(text: Vec<u8>) -> Value<'static> {
     let mut reply = Value::dict();
-    reply.push("sdp", Value::bytes(text));
+    reply.push("sdp", Value::Bytes(text.into()));
     with_result(reply, "ok")
 }
 
@@ -245,10 +245,7 @@ mod tests {
             text(&load_limit("Parallel session limit reached")),
             r#"{"result":"load limit","message":"Parallel session limit reached"}"#
         );
-        assert_eq!(
-            text(&sdp(b"v=0".to_vec())),
-            r#"{"sdp":"v=0","result":"ok"}"#
-        );
+        assert_eq!(text(&sdp(b"v=0".into())), r#"{"sdp":"v=0","result":"ok"}"#);
         assert_eq!(
             text(&list(vec!["a".into(), "b".into()])),
             r#"{"calls":["a","b"],"result":"ok"}"#

@@ -32,11 +32,6 @@ impl<'a> Value<'a> {
     pub fn string(text: impl Into<String>) -> Self {
         Value::Bytes(Cow::Owned(text.into().into_bytes()))
     }
-    /// A string of any octets.
-    #[must_use]
-    pub const fn bytes(octets: Vec<u8>) -> Self {
-        Value::Bytes(Cow::Owned(octets))
-    }
     /// Appends a pair; does nothing unless `self` is a dictionary.
     pub fn push(&mut self, key: impl Into<Cow<'a, str>>, value: Value<'a>) -> &mut Self {
         if let Value::Dict(pairs) = self {

@@ -17,7 +17,6 @@ pub struct MediaDescription<'a> {
     value: &'a [u8],
     media_type: &'a [u8],
     port: u16,
-    port_count: u16,
     protocol: &'a [u8],
     /// `None` when `m=` ends with the protocol.
     formats: Option<&'a [u8]>,
@@ -64,11 +63,6 @@ impl<'a> MediaDescription<'a> {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
-    }
-    /// Consecutive port pairs, 1 unless `m=` says more.
-    #[must_use]
-    pub const fn port_count(&self) -> u16 {
-        self.port_count
     }
     /// The protocol as written.
     #[must_use]
@@ -197,20 +191,17 @@ impl<'a> MediaDescription<'a> {
             None => (rest, None),
         };
         let (number, after) = text::leading_u32(port)?;
-        let port_count = match after.strip_prefix(b"/") {
-            Some(count) => u16::try_from(text::number(count)?)
-                .ok()
-                .filter(|count| (1..=MAX_PORT_COUNT).contains(count))?,
-            None => 1,
-        };
-        if protocol.is_empty() {
+        // Read for its errors alone: one pair is all that a section gets.
+        let well_formed = after.strip_prefix(b"/").is_none_or(|count| {
+            text::number(count).is_some_and(|count| (1..=MAX_PORT_COUNT).contains(&count))
+        });
+        if protocol.is_empty() || !well_formed {
             return None;
         }
         Some(Self {
             value,
             media_type,
             port: u16::try_from(number).ok()?,
-            port_count,
             protocol,
             formats,
             own_connection: None,
@@ -251,7 +242,7 @@ impl<'a> MediaDescription<'a> {
 }
 
 /// Most port pairs of one section that are accepted: rtpengine's own limit.
-const MAX_PORT_COUNT: u16 = 10;
+const MAX_PORT_COUNT: u32 = 10;
 
 fn parse_rtcp(value: &[u8]) -> Option<RtcpAddress> {
     let (port, rest) = text::leading_u32(value)?;

@@ -60,7 +60,7 @@ impl<'a> MediaDescription<'a> {
                 next.map(|port| SocketAddr::new(rtp.ip(), port))
             }
         };
-        let on_rtp_port = rtcp == Some(rtp);
+        let on_rtp_port = protocol.carries_rtp() && rtcp == Some(rtp);
         MediaParams {
             media_type: self.media_type().into(),
             protocol,

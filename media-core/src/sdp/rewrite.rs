@@ -52,11 +52,11 @@ pub struct LocalRtcp {
     pub mux: bool,
 }
 
-/// The `a=mid` of the section with this index, counted from 0, where `generate_mid` asks for one and
+/// The `a=mid` of the section with this number, counted from 1, where `generate_mid` asks for one and
 /// the offer has none. A call keeps it for the section's later offers; answers get none.
 #[must_use]
-pub fn generated_mid(index: usize) -> Box<[u8]> {
-    (index + 1).to_string().into_bytes().into()
+pub fn generated_mid(number: usize) -> Box<[u8]> {
+    number.to_string().into_bytes().into()
 }
 
 /// Writes the description for the other side.
@@ -385,9 +385,6 @@ impl Writer<'_> {
         self.put(media.media_type());
         // Writing to a Vec cannot fail.
         let _ = write!(self.out, " {}", local.port);
-        if media.port_count() > 1 {
-            let _ = write!(self.out, "/{}", media.port_count());
-        }
         self.put(b" ");
         self.put(local.protocol.name());
         if local.protocol.carries_rtp() {

@@ -88,7 +88,7 @@ pub(super) struct Media {
     pub(super) unshown: Option<Box<[u8]>>,
     /// From the party's view.
     pub(super) direction: Direction,
-    /// `a=mid` in what is sent to the party: its own, or the other side's, or generated.
+    /// `a=mid` (RFC 5888): the party's own, or else the one it was told.
     pub(super) mid: Option<Box<[u8]>>,
     /// The last `a=ptime` that it wrote or was sent.
     pub(super) ptime_ms: Option<u32>,

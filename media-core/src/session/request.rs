@@ -65,7 +65,7 @@ pub struct QueryRequest<'a> {
 /// A description for the other side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
-    /// The text, lines ended by CRLF. Octets that are not UTF-8 are relayed as they came.
+    /// The text, lines ended by CRLF. Octets that are not UTF-8 stay what they were.
     pub sdp: Vec<u8>,
     /// What was odd about the request; it was carried out nevertheless.
     pub warnings: Vec<Warning>,

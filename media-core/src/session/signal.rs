@@ -123,16 +123,16 @@ impl Signal<'_> {
                 }
             }
             let medias = [&mut said.medias[index], &mut told.medias[index]];
+            index += 1;
             if self.is_left_out(medias[0], section) {
                 for media in medias {
                     media.active = None;
                 }
                 planned.push(Planned::LeftOut);
             } else {
-                let shown = self.section(index, medias, places, &params)?;
+                let shown = self.section(medias, places, index, &params)?;
                 planned.push(Planned::Shown(shown));
             }
-            index += 1;
         }
         told.unshown_from(index, &mut planned);
         let address = planned.iter().find_map(|section| match section {
@@ -140,7 +140,7 @@ impl Signal<'_> {
             _ => None,
         });
         let address =
-            address.unwrap_or_else(|| self.shown_address(self.interfaces.first(told_place.wanted)));
+            address.unwrap_or_else(|| self.shown_address(self.interfaces.first(places[1].wanted)));
         let sections: Vec<Section<'_>> = planned.iter().map(Planned::section).collect();
         rewrite(
             description,
@@ -194,12 +194,12 @@ impl Signal<'_> {
         wanted
     }
 
-    /// One section: `[speaker's, listener's]`, the call's `index`th from 0.
+    /// One section: `[speaker's, listener's]`, the call's `number`th from 1.
     fn section(
         &mut self,
-        index: usize,
         [said, told]: [&mut Media; 2],
         [said_place, told_place]: [Place; 2],
+        number: usize,
         params: &MediaParams,
     ) -> Result<Shown, SessionError> {
         // A side that was given a protocol of its own keeps it.
@@ -215,14 +215,15 @@ impl Signal<'_> {
                 pairs = [!said.mux.on, !announced.same_port];
                 said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
                 codecs = said.offered.shown().to_vec();
-                said.ptime_reverse_ms = self.options.sdp.ptime_reverse_ms;
+                // What the listener knows the section by stays, whoever thought of it.
                 if params.mid.is_some() {
                     told.mid.clone_from(&params.mid);
                 } else if told.mid.is_none() {
                     let generate = self.options.sdp.generate_mid;
                     let own = said.mid.clone();
-                    told.mid = own.or_else(|| generate.then(|| generated_mid(index)));
+                    told.mid = own.or_else(|| generate.then(|| generated_mid(number)));
                 }
+                said.ptime_reverse_ms = self.options.sdp.ptime_reverse_ms;
                 told.kind.clone_from(&said.kind);
                 if !told.described {
                     told.encodings.clone_from(&said.encodings);
@@ -281,9 +282,8 @@ impl Signal<'_> {
         media.protocol = params.protocol.clone();
         media.rejected = params.rejected;
         media.direction = params.direction;
-        let rtp = params.rtp;
         // A side that muxes may yet have to fall back to two ports.
-        let changed = media.rtp.signal(Some(rtp)) | media.rtcp.signal(params.rtcp);
+        let changed = media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp);
         media.learn_epoch = media.learn_epoch.wrapping_add(u32::from(changed));
         media.learning = Learning {
             mode: if options.asymmetric {

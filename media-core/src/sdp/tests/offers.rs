@@ -347,7 +347,7 @@ fn lines_of_a_section_keep_their_places() {
     );
     assert_eq!(
         out,
-        "m=audio 20000/2 RTP/AVP 0\na=x\nb=AS:3\ni=foo\nk=z\na=y\nc=IN IP4 127.0.0.1\nt=0 1\n\
+        "m=audio 20000 RTP/AVP 0\na=x\nb=AS:3\ni=foo\nk=z\na=y\nc=IN IP4 127.0.0.1\nt=0 1\n\
          a=rtpmap:0 PCMU/8000\na=sendrecv\na=rtcp:20001\n"
     );
 }

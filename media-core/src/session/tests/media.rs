@@ -20,7 +20,7 @@ fn mux_answer(desk: &Desk, more: &str) -> Rewritten {
         .unwrap()
 }
 fn has_mux(rewritten: &Rewritten) -> bool {
-    text(rewritten).contains("a=rtcp-mux\r\n")
+    lines(&rewritten.sdp, "a=").contains(&"rtcp-mux")
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn held_media_keeps_its_ports_and_routes() {
     ] {
         let sdp = sdp_at("127.0.0.9", 4000, &format!("a={theirs}\r\n"));
         let offered = desk.offer(said("f", "t", &sdp)).unwrap();
-        assert!(text(&offered).contains(&format!("a={mirrored}\r\n")));
+        assert!(lines(&offered.sdp, "a=").contains(&mirrored));
         assert_eq!(port(&offered), to_t);
         assert_eq!(desk.query("c").tags[0].medias[0].flags, flags);
         assert_eq!(desk.rtp_leaves(to_t), Some((to_f, Some(4000))), "{theirs}");
@@ -199,7 +199,7 @@ fn zero_address_holds_and_sends_nowhere() {
         "no endpoint, no reason for another port"
     );
     assert_eq!(lines(&offered.sdp, "c="), ["IN IP4 0.0.0.0"]);
-    assert!(text(&offered).contains("a=sendonly\r\n"));
+    assert!(lines(&offered.sdp, "a=").contains(&"sendonly"));
     assert_eq!(desk.rtp_leaves(to_t), Some((to_f, None)));
     let mut offer = said("f", "t", &held);
     offer.options.sdp.replace = Replace {

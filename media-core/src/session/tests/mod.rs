@@ -372,11 +372,8 @@ fn sdp_at(address: &str, port: u16, more: &str) -> String {
     )
 }
 
-fn text(rewritten: &Rewritten) -> &str {
-    std::str::from_utf8(&rewritten.sdp).unwrap()
-}
-fn lines<'a>(sdp: &'a [u8], prefix: &str) -> Vec<&'a str> {
-    let mut found: Vec<&str> = std::str::from_utf8(sdp)
+fn lines<'a>(text: &'a [u8], prefix: &str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = str::from_utf8(text)
         .unwrap()
         .lines()
         .filter_map(|line| line.strip_prefix(prefix))
