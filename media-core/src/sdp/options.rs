@@ -158,7 +158,7 @@ pub struct AttributeEdits {
 /// Edits of attribute lines, without the leading `a=`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Appended.
+    /// Appended, unless there is such a line already.
     pub add: Vec<String>,
     /// Taken out; a name alone matches with any value.
     pub remove: Vec<String>,

@@ -160,10 +160,17 @@ impl Writer<'_> {
         self.line_fmt(line);
         self.edit_written(start, edits);
     }
-    fn add(&mut self, edits: Option<&Edits>) {
-        for line in edits.iter().flat_map(|edits| &edits.add) {
-            self.put(b"a=");
-            self.line(line.as_bytes());
+    /// What is there already, in what was written from `start` on, is not written again.
+    fn add(&mut self, start: usize, edits: Option<&Edits>) {
+        for attribute in edits.iter().flat_map(|edits| &edits.add) {
+            let line = [b"a=", attribute.as_bytes()].concat();
+            let written = self.out.get(start..).unwrap_or_default();
+            if !written
+                .split(|&b| b == b'\n')
+                .any(|l| l.trim_ascii_end() == line)
+            {
+                self.line(&line);
+            }
         }
     }
 
@@ -203,7 +210,7 @@ impl Writer<'_> {
         if self.options.loop_protect {
             self.line_fmt(format_args!("a=rtpengine:{loop_id}"));
         }
-        self.add(edits);
+        self.add(0, edits);
         version_at
     }
 
@@ -293,6 +300,7 @@ impl Writer<'_> {
         let rtp = local.protocol.carries_rtp();
         let show_codecs = rtp && !local.codecs.is_empty();
         let (mut end_of_candidates, mut crypto) = (false, false);
+        let start = self.out.len();
         self.media_line(media, local);
         for line in description.lines_of(media) {
             match line.kind {
@@ -338,7 +346,7 @@ impl Writer<'_> {
             // rtpengine keeps it, without candidates too.
             self.attribute(b"a=end-of-candidates", edits);
         }
-        self.add(edits);
+        self.add(start, edits);
     }
 
     /// As written, with the address that it meant.
@@ -456,9 +464,11 @@ const fn zero_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A name alone removes the attribute whatever its value.
+/// A name alone, or with its colon, removes the attribute whatever its value.
 fn removes(word: &str, attribute: &[u8]) -> bool {
-    attribute
-        .strip_prefix(word.as_bytes())
-        .is_some_and(|rest| rest.is_empty() || (rest.starts_with(b":") && !word.contains(':')))
+    let rest = attribute.strip_prefix(word.as_bytes());
+    rest.is_some_and(|rest| {
+        let name = word.ends_with(':') || (rest.starts_with(b":") && !word.contains(':'));
+        rest.is_empty() || name
+    })
 }

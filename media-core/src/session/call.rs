@@ -104,6 +104,8 @@ pub(super) struct Media {
     /// The party asked for `asymmetric`.
     pub(super) asymmetric: bool,
     pub(super) pierce_nat: bool,
+    /// The party's description came with `unidirectional`.
+    pub(super) unidirectional: bool,
     /// Counts changes of the endpoint.
     pub(super) learn_epoch: u32,
     /// Has been set up since, since 1970.
@@ -329,6 +331,7 @@ impl Media {
             },
             asymmetric: false,
             pierce_nat: false,
+            unidirectional: false,
             learn_epoch: 0,
             since,
             rtp: Stream::default(),

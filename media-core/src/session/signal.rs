@@ -298,6 +298,7 @@ impl Signal<'_> {
         };
         media.asymmetric = options.asymmetric;
         media.pierce_nat = options.pierce_nat;
+        media.unidirectional = options.unidirectional;
         media.encodings = encodings(&params.codecs);
         if params.mid.is_some() {
             media.mid.clone_from(&params.mid);

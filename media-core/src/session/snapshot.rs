@@ -90,6 +90,7 @@ impl Snapshot<'_> {
             (media.direction.sends(), "recv"),
             (media.mux.on, "rtcp-mux"),
             (media.controlling, "ICE controlling"),
+            (media.unidirectional, "unidirectional"),
         ];
         MediaReport {
             index,

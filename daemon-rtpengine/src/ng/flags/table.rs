@@ -363,6 +363,18 @@ pub(super) static WORDS: &[Word] = &[
     items("sdp-attr-remove-video", |f, v| {
         edits_video(f).remove.push(v.to_owned())
     }),
+    pairs("sdp-attr-substitute-audio", |f, a, b| {
+        edits_audio(f).substitute.push((a.to_owned(), b.to_owned()));
+    }),
+    pairs("sdp-attr-substitute-global", |f, a, b| {
+        edits_none(f).substitute.push((a.to_owned(), b.to_owned()));
+    }),
+    pairs("sdp-attr-substitute-none", |f, a, b| {
+        edits_none(f).substitute.push((a.to_owned(), b.to_owned()));
+    }),
+    pairs("sdp-attr-substitute-video", |f, a, b| {
+        edits_video(f).substitute.push((a.to_owned(), b.to_owned()));
+    }),
     items("sdp-attr-video-add", |f, v| {
         edits_video(f).add.push(v.to_owned())
     }),
@@ -424,7 +436,7 @@ pub(super) static WORDS: &[Word] = &[
     }),
     inert("trickle-ice", "ICE is not supported yet"),
     flag("trust-address", |f| f.options.trust_address = Some(true)),
-    inert("unidirectional", NO_MATTER),
+    flag("unidirectional", |f| f.options.unidirectional = true),
     text("via-branch", |f, v| {
         f.via_branch = Some(v.to_owned());
     }),

@@ -377,8 +377,8 @@ fn attribute_edits_work_on_copied_and_on_written_lines() {
                 ..Edits::default()
             },
             audio: Edits {
-                add: words(&["last"]),
-                remove: words(&["rtcp", "foo:b", "label"]),
+                add: words(&["last", "foo:bc", "last"]),
+                remove: words(&["rtcp", "foo:b", "label", "ssrc:"]),
                 substitute: vec![("sendrecv".into(), "sendonly".into())],
             },
             video: Edits::default(),
@@ -389,7 +389,7 @@ fn attribute_edits_work_on_copied_and_on_written_lines() {
     let out = offer(
         &format!(
             "{SESSION}{CONNECTION}a=tool:x\nm=video 4002 RTP/AVP 96\nm=audio 4000 RTP/AVP 0\n\
-             a=foo:b\na=foo:bc\na=label:1\na=labels:1\n"
+             a=foo:b\na=foo:bc\na=label:1\na=labels:1\na=ssrc:1 x\na=ssrc:2\n"
         ),
         options,
     );
