@@ -150,7 +150,9 @@ impl Generations {
 
 impl Execution<'_> {
     /// Keeps the reply and wakes whoever waits for it.
-    pub fn finish(mut self, reply: Vec<u8>) -> Reply {
+    pub fn finish(mut self, mut reply: Vec<u8>) -> Reply {
+        // It is kept for a minute: not with the room that was left for it to grow.
+        reply.shrink_to_fit();
         let reply = Arc::new(reply);
         if let Some(key) = self.key.take() {
             let mut generations = self.cache.lock();

@@ -168,7 +168,6 @@ fn stream(report: &StreamReport) -> Value<'static> {
     out.push("stats", stats(&report.received));
     // Not known to rtpengine, and so behind all that its clients know.
     out.push("verdict", Value::str(report.verdict.name()));
-    out.push("explanation", Value::string(report.verdict.to_string()));
     if !report.sources.is_empty() {
         let sources = report.sources.iter().map(source).collect();
         out.push("reception", Value::List(sources));
@@ -330,7 +329,7 @@ mod tests {
                 r#""endpoint":{"family":"IPv4","address":"127.0.0.1","port":4000},"#,
                 r#""advertised endpoint":{},"last packet":1795231472,"flags":["RTP","filled"],"#,
                 r#""SSRC":4369,"stats":{"packets":50,"bytes":8600,"errors":0},"#,
-                r#""verdict":"flowing","explanation":"media flows both ways","#,
+                r#""verdict":"flowing","#,
                 r#""reception":[{"SSRC":4369,"packets":50,"bytes":8600,"lost":2,"reordered":1,"#,
                 r#""duplicates":0,"jitter_us":1250}]}],"#,
                 r#""flags":["initialized","send","recv"]}]}},"#,
