@@ -84,6 +84,17 @@ impl Service {
         Handled::Reply(execution.finish(scratch))
     }
 
+    /// The reply to `datagram` where the real one does not fit into a datagram. Silence would make
+    /// the client ask again and take us for dead.
+    #[must_use]
+    pub fn too_long(datagram: &[u8]) -> Vec<u8> {
+        let (cookie, document) = split_cookie(datagram).unwrap_or_default();
+        let mut out = [cookie, b" "].concat();
+        let reply = reply::error("Reply is too long for UDP, ask over TCP or HTTP");
+        Encoding::of(document).encode(&reply, &mut out);
+        out
+    }
+
     /// Handles a bare document; appends the reply's document to `out`.
     pub fn handle_document(
         &self,

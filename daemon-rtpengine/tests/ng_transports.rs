@@ -217,8 +217,8 @@ fn tcp_closes_a_stream_that_makes_no_sense() {
     );
 
     let mut stream = tcp(&daemon);
-    stream.write_all(b"c2 d1:a99999:").unwrap();
-    let filler = vec![b'x'; 100_000];
+    stream.write_all(b"c2 d1:a199999:").unwrap();
+    let filler = vec![b'x'; 200_000];
     // The daemon may close before all is written; both ends of that are fine.
     let _ = stream.write_all(&filler);
     let mut rest = Vec::new();
@@ -252,7 +252,7 @@ fn http_serves_requests_and_pages() {
             r#"{"result":"pong"}"#.into()
         )
     );
-    assert_eq!(http(&daemon, "POST /ng-plain", &"x".repeat(70_000)).0, 413);
+    assert_eq!(http(&daemon, "POST /ng-plain", &"x".repeat(140_000)).0, 413);
     assert_eq!(http(&daemon, "GET /ping", "").2, "pong\n");
     assert_eq!(http(&daemon, "GET /health", "").0, 200);
     assert_eq!(http(&daemon, "GET /ready", "").0, 200);

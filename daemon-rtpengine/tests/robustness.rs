@@ -303,17 +303,17 @@ fn twenty_thousand_calls_leave_nothing_behind() {
         media_port(&client.request(&request("answer", &id, Some(&sdp(40_002)))));
         let reply = client.request(&request("delete", &id, None));
         assert_eq!(text(&reply, "result"), "ok");
+        // Sockets are closed behind the reply: on a busy machine requests could outrun them.
+        if n % 50 == 49 {
+            wait_for("the ports of the last calls", || {
+                (bound_media_ports(&daemon) == 0).then_some(())
+            });
+        }
     };
     // What is allocated once is allocated now.
     (0..1_000).for_each(&mut cycle);
-    wait_for("the ports of the first calls", || {
-        (bound_media_ports(&daemon) == 0).then_some(())
-    });
     let (memory, files) = (resident_kb(daemon.id()), descriptors(daemon.id()));
     (1_000..CYCLES).for_each(&mut cycle);
-    wait_for("the ports of all calls", || {
-        (bound_media_ports(&daemon) == 0).then_some(())
-    });
     wait_for("the descriptors of all calls", || {
         (descriptors(daemon.id()) <= files).then_some(())
     });

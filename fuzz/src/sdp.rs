@@ -1,7 +1,7 @@
 //! Session descriptions: what is accepted can be rewritten, and the result is a description again.
 
 use media_core::sdp::{
-    LocalMedia, LocalRtcp, OfferedCodecs, SdpOptions, SentDescription, parse, rewrite,
+    LocalMedia, LocalRtcp, OfferedCodecs, SdpOptions, Section, SentDescription, parse, rewrite,
 };
 
 /// A description rewritten has as many sections as before, of the same kinds.
@@ -15,24 +15,27 @@ pub fn sdp(data: &[u8]) {
         .iter()
         .map(|section| OfferedCodecs::new(&section.codecs, &options.codec))
         .collect();
-    let media: Vec<LocalMedia<'_>> = params
+    let media: Vec<Section<'_>> = params
         .iter()
         .zip(&codecs)
-        .map(|(section, codecs)| LocalMedia {
-            address: std::net::Ipv4Addr::LOCALHOST.into(),
-            port: if section.rejected { 0 } else { 4000 },
-            rtcp: LocalRtcp {
-                port: 4001,
-                mux: section.rtcp_mux,
-            },
-            protocol: &section.protocol,
-            codecs: codecs.shown(),
-            ptime_ms: section.ptime_ms,
-            mid: section.mid.as_deref(),
+        .map(|(section, codecs)| {
+            Section::Shown(LocalMedia {
+                address: std::net::Ipv4Addr::LOCALHOST.into(),
+                port: if section.rejected { 0 } else { 4000 },
+                rtcp: LocalRtcp {
+                    port: 4001,
+                    mux: section.rtcp_mux,
+                },
+                protocol: &section.protocol,
+                codecs: codecs.shown(),
+                ptime_ms: section.ptime_ms,
+                mid: section.mid.as_deref(),
+            })
         })
         .collect();
+    let address = std::net::Ipv4Addr::LOCALHOST.into();
     let mut sent = SentDescription::default();
-    let Ok(text) = rewrite(&description, &options, &media, "loop", &mut sent) else {
+    let Ok(text) = rewrite(&description, &options, address, &media, "loop", &mut sent) else {
         assert!(params.is_empty(), "only a description without media fails");
         return;
     };

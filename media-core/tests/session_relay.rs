@@ -42,7 +42,8 @@ impl Party {
              m=audio {port} RTP/AVP 0\r\n"
         )
     }
-    fn told(&mut self, sdp: &str) {
+    fn told(&mut self, sdp: &[u8]) {
+        let sdp = str::from_utf8(sdp).unwrap();
         let line = sdp.lines().find(|line| line.starts_with("m=")).unwrap();
         let port = line.split(' ').nth(1).unwrap().parse().unwrap();
         self.relay.set_port(port);

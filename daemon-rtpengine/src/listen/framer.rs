@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use media_core::sdp::SessionDescription;
+
 /// One request in the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -36,8 +38,9 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// A request may have so many bytes, cookie included.
-    pub const MAX_FRAME: usize = 64 * 1024;
+    /// A request may have so many bytes, cookie included: the longest description that is taken has
+    /// room in it, however many of its bytes JSON has to escape.
+    pub const MAX_FRAME: usize = 2 * SessionDescription::MAX_LEN;
 
     /// Appends what was received.
     pub fn push(&mut self, bytes: &[u8]) {
@@ -251,8 +254,9 @@ mod tests {
     #[test]
     fn request_over_the_cap_is_refused() {
         let mut framer = Framer::default();
-        framer.push(b"c d1:a65530:");
-        framer.push(&vec![b'x'; 65_500]);
+        let most = Framer::MAX_FRAME;
+        framer.push(format!("c d1:a{}:", most - 1).as_bytes());
+        framer.push(&vec![b'x'; most - 30]);
         assert_eq!(framer.next_frame(), Ok(None));
         framer.push(&[b'x'; 30]);
         assert_eq!(framer.next_frame(), Err(FramingError::TooLong));

@@ -18,6 +18,8 @@ use crate::sys::{self, PacketInfo};
 
 /// Largest datagram there is.
 const BUFFER: usize = 65_535;
+/// Most that IPv4 carries in a datagram.
+const MAX_REPLY: usize = 65_507;
 /// Pause after an error of the socket itself, lest a broken one eat a core.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -145,9 +147,13 @@ impl Shared {
                 return;
             }
         };
+        let reply = match &reply {
+            long if long.len() > MAX_REPLY => &Service::too_long(datagram),
+            reply => &**reply,
+        };
         let sent = match info {
-            Some(info) => sys::send(&self.socket, &reply, peer, info),
-            None => self.socket.send_to(&reply, peer),
+            Some(info) => sys::send(&self.socket, reply, peer, info),
+            None => self.socket.send_to(reply, peer),
         };
         if let Err(error) = sent {
             tracing::debug!(%peer, %error, "cannot send a reply");

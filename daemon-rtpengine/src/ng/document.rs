@@ -31,6 +31,15 @@ pub enum DocumentError {
 }
 
 impl Encoding {
+    /// The encoding of a document, going by its first byte, and so of the reply to it.
+    #[must_use]
+    pub fn of(document: &[u8]) -> Encoding {
+        match document.first() {
+            Some(b'{') => Encoding::Json,
+            _ => Encoding::Bencode,
+        }
+    }
+
     /// Decodes a document; what follows a bencoded one is ignored, as rtpengine does.
     ///
     /// The encoding is what the reply must use, also for an error.

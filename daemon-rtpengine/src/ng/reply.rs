@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use media_core::session::{
-    CallReport, DeleteOutcome, MediaReport, StreamReport, StreamTotals, SubscriptionReport,
-    TagReport,
+    CallReport, DeleteOutcome, MediaReport, SsrcReport, StreamReport, StreamTotals,
+    SubscriptionReport, TagReport,
 };
 
 use super::value::Value;
@@ -37,11 +37,11 @@ pub fn load_limit(message: impl Into<String>) -> Value<'static> {
     reply
 }
 
-/// The description for the other side.
+/// The description for the other side, as it is: not always UTF-8.
 #[must_use]
-pub fn sdp(text: String) -> Value<'static> {
+pub fn sdp(text: Vec<u8>) -> Value<'static> {
     let mut reply = Value::dict();
-    reply.push("sdp", Value::string(text));
+    reply.push("sdp", Value::Bytes(text.into()));
     with_result(reply, "ok")
 }
 
@@ -91,7 +91,8 @@ fn call(report: &CallReport) -> Value<'static> {
     out.push("created_us", int(report.created.subsec_micros()));
     out.push("last signal", int(report.last_signal.as_secs()));
     // rtpengine puts figures of RTCP reports here, for calls whose RTCP it takes apart. We relay RTCP
-    // as it is; what we measure on the packets goes to the log, because clients walk into every entry.
+    // as it is; what we measure on the packets stands at each stream, for clients walk into every
+    // entry here and expect its own figures.
     out.push("SSRC", Value::dict());
     let mut tags = Value::dict();
     for report in &report.tags {
@@ -165,6 +166,25 @@ fn stream(report: &StreamReport) -> Value<'static> {
         out.push("SSRC", int(ssrc.get()));
     }
     out.push("stats", stats(&report.received));
+    // Not known to rtpengine, and so behind all that its clients know.
+    out.push("verdict", Value::str(report.verdict.name()));
+    if !report.sources.is_empty() {
+        let sources = report.sources.iter().map(source).collect();
+        out.push("reception", Value::List(sources));
+    }
+    out
+}
+
+/// What was measured on the packets of one source.
+fn source(report: &SsrcReport) -> Value<'static> {
+    let mut out = Value::dict();
+    out.push("SSRC", int(report.ssrc.get()));
+    out.push("packets", int(report.packets));
+    out.push("bytes", int(report.octets));
+    out.push("lost", int(report.lost));
+    out.push("reordered", int(report.reordered));
+    out.push("duplicates", int(report.duplicates));
+    out.push("jitter_us", int(report.jitter.as_micros()));
     out
 }
 
@@ -224,7 +244,7 @@ mod tests {
             text(&load_limit("Parallel session limit reached")),
             r#"{"result":"load limit","message":"Parallel session limit reached"}"#
         );
-        assert_eq!(text(&sdp("v=0".into())), r#"{"sdp":"v=0","result":"ok"}"#);
+        assert_eq!(text(&sdp(b"v=0".into())), r#"{"sdp":"v=0","result":"ok"}"#);
         assert_eq!(
             text(&list(vec!["a".into(), "b".into()])),
             r#"{"calls":["a","b"],"result":"ok"}"#
@@ -239,7 +259,7 @@ mod tests {
         );
     }
 
-    /// The expected text is what rtpengine 10.5.3.5 said about such a call.
+    /// The expected text is what rtpengine 10.5.3.5 said about such a call, and what we add to it.
     #[test]
     fn query_is_laid_out_like_rtpengines() {
         let local = Some("127.0.0.1:25106".parse().unwrap());
@@ -252,6 +272,15 @@ mod tests {
             last_packet: created,
             flags: vec!["RTP", "filled"],
             ssrc: Some(Ssrc::new(4369)),
+            sources: vec![SsrcReport {
+                ssrc: Ssrc::new(4369),
+                packets: 50,
+                octets: 8600,
+                lost: 2,
+                reordered: 1,
+                duplicates: 0,
+                jitter: Duration::from_micros(1250),
+            }],
             received: StreamTotals {
                 packets: 50,
                 octets: 8600,
@@ -267,7 +296,6 @@ mod tests {
         let report = CallReport {
             created,
             last_signal: created,
-            ssrcs: Vec::new(),
             tags: vec![TagReport {
                 key: "A".into(),
                 tag: "A".into(),
@@ -300,7 +328,10 @@ mod tests {
                 r#""streams":[{"local port":25106,"local address":"127.0.0.1","family":"IPv4","#,
                 r#""endpoint":{"family":"IPv4","address":"127.0.0.1","port":4000},"#,
                 r#""advertised endpoint":{},"last packet":1795231472,"flags":["RTP","filled"],"#,
-                r#""SSRC":4369,"stats":{"packets":50,"bytes":8600,"errors":0}}],"#,
+                r#""SSRC":4369,"stats":{"packets":50,"bytes":8600,"errors":0},"#,
+                r#""verdict":"flowing","#,
+                r#""reception":[{"SSRC":4369,"packets":50,"bytes":8600,"lost":2,"reordered":1,"#,
+                r#""duplicates":0,"jitter_us":1250}]}],"#,
                 r#""flags":["initialized","send","recv"]}]}},"#,
                 r#""totals":{"RTP":{"packets":0,"bytes":0,"errors":0},"#,
                 r#""RTCP":{"packets":0,"bytes":0,"errors":0}},"result":"ok"}"#

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use media_core::session::{CallEnded, CallReport, SessionObserver, SsrcReport};
+use media_core::session::{CallEnded, CallReport, SessionObserver, SsrcReport, TagReport};
 
 /// Sees every call end.
 #[derive(Debug, Default)]
@@ -56,10 +56,10 @@ fn tags(report: &CallReport) -> String {
 
 /// `from-tag 0x00001111 received 50 lost 0 reordered 0 duplicates 0 jitter 3 ms; …`
 fn sources(report: &CallReport) -> String {
-    let one = |source: &SsrcReport| {
+    let one = |tag: &TagReport, source: &SsrcReport| {
         format!(
             "{} {:#010x} received {} lost {} reordered {} duplicates {} jitter {} ms",
-            source.tag,
+            tag.key,
             source.ssrc.get(),
             source.packets,
             source.lost,
@@ -68,7 +68,13 @@ fn sources(report: &CallReport) -> String {
             source.jitter.as_millis()
         )
     };
-    report.ssrcs.iter().map(one).collect::<Vec<_>>().join("; ")
+    let mut all = Vec::new();
+    for tag in &report.tags {
+        let streams = tag.medias.iter().flat_map(|media| &media.streams);
+        let sources = streams.flat_map(|stream| &stream.sources);
+        all.extend(sources.map(|source| one(tag, source)));
+    }
+    all.join("; ")
 }
 
 fn written(address: Option<SocketAddr>) -> String {
@@ -105,9 +111,7 @@ fn streams(report: &CallReport) -> String {
 mod tests {
     use std::time::Duration;
 
-    use media_core::session::{
-        EndReason, MediaReport, StreamReport, StreamTotals, TagReport, Verdict,
-    };
+    use media_core::session::{EndReason, MediaReport, StreamReport, StreamTotals, Verdict};
     use media_core::units::Ssrc;
 
     use super::*;
@@ -120,6 +124,15 @@ mod tests {
             last_packet: Duration::ZERO,
             flags: vec!["RTP"],
             ssrc: None,
+            sources: vec![SsrcReport {
+                ssrc: Ssrc::new(0x1111),
+                packets: 3,
+                octets: 516,
+                lost: 1,
+                reordered: 0,
+                duplicates: 0,
+                jitter: Duration::from_millis(4),
+            }],
             received: StreamTotals {
                 packets: 3,
                 octets: 516,
@@ -153,16 +166,6 @@ mod tests {
             report: CallReport {
                 created: Duration::ZERO,
                 last_signal: Duration::ZERO,
-                ssrcs: vec![SsrcReport {
-                    ssrc: Ssrc::new(0x1111),
-                    tag: "A".into(),
-                    packets: 3,
-                    octets: 516,
-                    lost: 1,
-                    reordered: 0,
-                    duplicates: 0,
-                    jitter: Duration::from_millis(4),
-                }],
                 tags: vec![tag],
                 rtp: StreamTotals::default(),
                 rtcp: StreamTotals::default(),

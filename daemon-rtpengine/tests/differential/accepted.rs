@@ -7,7 +7,9 @@
 //! Reason: why ours is better
 //! ```
 //! A line may end in `*` too, and `…` as the last line of one side stands for any more of them.
-//! `any difference` instead of lines covers all that these cases show.
+//! `any difference` instead of lines covers all that these cases show. Several `###` lines share what
+//! follows; an empty line ends a difference, and another may follow. Each of them has to occur in
+//! each case.
 
 use super::diff::Hunk;
 
@@ -51,36 +53,77 @@ fn all_match(patterns: &[String], lines: &[String]) -> bool {
 /// # Panics
 /// When an entry has no difference or no reason.
 pub(crate) fn parse(text: &str) -> Vec<Accepted> {
-    text.split("\n### ")
-        .skip(1)
-        .map(|entry| {
-            let mut lines = entry.lines();
-            let case = lines.next().unwrap_or_default().trim().to_owned();
-            let mut hunk = Hunk::default();
-            let mut any = false;
-            let mut reason = "";
-            for line in lines {
-                if let Some(line) = line.strip_prefix("- ") {
-                    hunk.reference.push(line.to_owned());
-                } else if let Some(line) = line.strip_prefix("+ ") {
-                    hunk.ours.push(line.to_owned());
-                } else if let Some(why) = line.strip_prefix("Reason:") {
-                    reason = why.trim();
-                } else if line.trim() == "any difference" {
-                    any = true;
-                }
+    let mut all = Vec::new();
+    let mut entry = Entry::default();
+    for line in text.lines() {
+        if let Some(case) = line.strip_prefix("### ") {
+            if entry.has_body {
+                entry.finish(&mut all);
             }
-            assert!(
-                any == (hunk == Hunk::default()),
-                "{case}: either lines or `any difference`"
-            );
-            assert!(!reason.is_empty(), "{case}: no reason is given");
-            Accepted {
-                case,
-                hunk: (!any).then_some(hunk),
+            entry.cases.push(case.trim().to_owned());
+        } else if !entry.cases.is_empty() {
+            entry.line(line);
+        }
+    }
+    if !entry.cases.is_empty() {
+        entry.finish(&mut all);
+    }
+    all
+}
+
+/// What was read of an entry so far.
+#[derive(Default)]
+struct Entry {
+    cases: Vec<String>,
+    hunks: Vec<Hunk>,
+    /// The next line of a difference begins another one.
+    between: bool,
+    any: bool,
+    reason: bool,
+    has_body: bool,
+}
+
+impl Entry {
+    fn line(&mut self, line: &str) {
+        let ours = line.strip_prefix("+ ");
+        if let Some(text) = ours.or_else(|| line.strip_prefix("- ")) {
+            if self.hunks.is_empty() || self.between {
+                self.hunks.push(Hunk::default());
             }
-        })
-        .collect()
+            let hunk = self.hunks.last_mut().expect("one was pushed");
+            let side = match ours {
+                Some(_) => &mut hunk.ours,
+                None => &mut hunk.reference,
+            };
+            side.push(text.to_owned());
+        }
+        self.any |= line.trim() == "any difference";
+        self.reason |= line
+            .strip_prefix("Reason:")
+            .is_some_and(|why| !why.trim().is_empty());
+        self.between = line.trim().is_empty();
+        self.has_body |= !self.between;
+    }
+
+    fn finish(&mut self, all: &mut Vec<Accepted>) {
+        let Entry {
+            cases, hunks, any, ..
+        } = &*self;
+        assert!(
+            *any == hunks.is_empty(),
+            "{cases:?}: either lines or `any difference`"
+        );
+        assert!(self.reason, "{cases:?}: no reason is given");
+        for case in cases {
+            let any = any.then_some(None);
+            let hunks = hunks.iter().cloned().map(Some).chain(any);
+            all.extend(hunks.map(|hunk| Accepted {
+                case: case.clone(),
+                hunk,
+            }));
+        }
+        *self = Entry::default();
+    }
 }
 
 #[test]
@@ -90,9 +133,12 @@ fn entry_covers_its_case_and_lines_only() {
         ours: ours.iter().map(|&l| l.to_owned()).collect(),
     };
     let text = "\n### media: *\n+ reception:\n+ …\nReason: more\n\
-                ### calls: x\n- port: *\n+ port: 0\nReason: why\n\
+                ### calls: x\n### calls: z\n- port: *\n+ port: 0\n\n+ more\n\nReason: why\n\
                 ### sdp: *\nany difference\nReason: unknown there\n";
-    let [open, exact, any] = parse(text).try_into().expect("three entries");
+    let all: [Accepted; 6] = parse(text).try_into().expect("six differences");
+    let [open, exact, second, shared, _, any] = all;
+    assert!(second.covers("calls: x", &hunk(&[], &["more"])));
+    assert!(shared.covers("calls: z", &hunk(&["port: 5"], &["port: 0"])));
     assert!(open.covers("media: a", &hunk(&[], &["  reception:", "1", "2"])));
     assert!(!open.covers("calls: a", &hunk(&[], &["reception:", "1"])));
     assert!(!open.covers("media: a", &hunk(&["x"], &["reception:", "1"])));

@@ -4,6 +4,10 @@ use daemon_rtpengine::ng::value::Value;
 
 use super::names::Names;
 
+/// What only our replies say of a stream, behind all that rtpengine says: why there is no audio, and
+/// what was measured on the packets. `ng::reply` tests it.
+const OUR_STREAM_KEYS: [&[u8]; 2] = [b"verdict", b"reception"];
+
 /// One line per key, nested by indentation.
 pub(crate) fn reply(value: &Value<'_>, names: &mut Names) -> Vec<String> {
     let mut out = Renderer {
@@ -110,6 +114,9 @@ impl Renderer<'_> {
             let address = stream.get("local address").and_then(Value::as_str);
             let address = address.unwrap_or("");
             for (key, value) in pairs {
+                if OUR_STREAM_KEYS.contains(&key.as_ref()) {
+                    continue;
+                }
                 let key = String::from_utf8_lossy(key);
                 if let ("local port", Value::Int(port)) = (key.as_ref(), value) {
                     let name = self.port(address, *port, base);

@@ -162,7 +162,8 @@ impl Dialogue<'_> {
         let deadline = Instant::now() + self.patience;
         loop {
             let reply = self.client.request(&query);
-            let counted = int_at(&reply, &["totals", "RTP", "packets"]);
+            let counted = |stream| int_at(&reply, &["totals", stream, "packets"]);
+            let counted = counted("RTP").zip(counted("RTCP")).map(|(a, b)| a + b);
             if counted.is_some_and(|counted| counted >= packets) {
                 return Vec::new();
             }

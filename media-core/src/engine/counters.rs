@@ -107,6 +107,8 @@ pub struct StreamCounters {
     pub other_source: Counter,
     /// Packets that were dropped, by [`DropReason`].
     pub dropped: [Counter; DropReason::COUNT],
+    /// Bit 32 and the sender's SSRC of the last RTCP packet; 0: never one.
+    pub(super) latest_rtcp_source: Counter,
     /// Which of `ssrcs` the last RTP packet was from.
     pub latest_source: Counter,
     /// The most recent RTP sources; a new one is written over the stalest.
@@ -127,6 +129,13 @@ impl StreamCounters {
     pub fn latest_source(&self) -> Option<&SsrcCounters> {
         let at = usize::try_from(self.latest_source.get()).ok()?;
         self.ssrcs.get(at).filter(|slot| slot.packets.get() > 0)
+    }
+    /// The sender of the last RTCP packet; `None` before the first.
+    #[must_use]
+    pub fn rtcp_source(&self) -> Option<Ssrc> {
+        let latest = self.latest_rtcp_source.get();
+        let ssrc = latest.checked_sub(1 << 32)?;
+        u32::try_from(ssrc).ok().map(Ssrc::new)
     }
     /// Packets dropped for this reason.
     #[must_use]

@@ -202,15 +202,16 @@ pub struct OfferedCodecs {
 }
 
 impl OfferedCodecs {
-    /// Decides what to show of an offer (RFC 3264 §5) by `strip`, `mask`, `offer` and `except`.
+    /// Decides what to show of an offer (RFC 3264 §5) by `strip`, `mask`, `consume`, `offer` and
+    /// `except`.
     ///
-    /// `offer` and `except` mean something only for a codec that `strip` or `mask` would take away.
+    /// `offer` and `except` mean something only for a codec that another list would take away.
     /// Taking all away is taken for a mistake: everything is shown then. A supplemental codec goes
     /// with the last codec of its clock rate. The words that add or replace codecs are for a
     /// transcoder and change nothing here.
     #[must_use]
     pub fn new(offered: &[Codec], options: &CodecOptions) -> Self {
-        let hide = [options.strip.as_slice(), options.mask.as_slice()];
+        let hide = [&options.strip, &options.mask, &options.consume].map(Vec::as_slice);
         let (mut shown, touched) = select(offered, hide, options);
         let clocks = primary_clocks(&shown);
         shown.retain(|codec| !goes_with(codec, &touched) || has_clock(codec, &clocks));
@@ -224,7 +225,7 @@ impl OfferedCodecs {
     }
 
     /// Decides what the offerer is shown of an answer, unless that rejects the section: the payload
-    /// types that were offered, or else all. `mask` works on offers only.
+    /// types that were offered, or else all. `mask` and `consume` work on offers only.
     ///
     /// Supplemental codecs of a clock rate of which something was hidden, then or now, come last
     /// and as they were offered.
@@ -238,8 +239,7 @@ impl OfferedCodecs {
         if known.is_empty() {
             known = answered.to_vec();
         }
-        let hide = [options.strip.as_slice(), &[]];
-        let (mut shown, mut touched) = select(&known, hide, options);
+        let (mut shown, mut touched) = select(&known, [&options.strip, &[], &[]], options);
         touched.extend_from_slice(&self.touched);
         let (moved, mut kept): (Vec<_>, Vec<_>) = shown
             .drain(..)
@@ -275,7 +275,7 @@ impl OfferedCodecs {
 /// What is left of `codecs`, and the clock rates of which something was taken away.
 fn select(
     codecs: &[Codec],
-    hide: [&[String]; 2],
+    hide: [&[String]; 3],
     options: &CodecOptions,
 ) -> (Vec<Codec>, Vec<ClockRate>) {
     let named = |list: &[String], codec: &Codec| list.iter().any(|word| codec.matches(word));
@@ -289,20 +289,27 @@ fn select(
     let mut shown = Vec::with_capacity(codecs.len());
     let (kept, hidden): (Vec<&Codec>, Vec<&Codec>) = codecs.iter().partition(is_kept);
     shown.extend(kept.into_iter().cloned());
-    let kept = shown.len();
+    // Codecs that come back stand behind the others, in front of what goes with those.
+    let mut primaries = shown
+        .iter()
+        .position(Codec::is_supplemental)
+        .unwrap_or(shown.len());
     for word in &options.offer {
         let wanted = hidden.iter().filter(|codec| codec.matches(word));
         for codec in wanted {
             if !shown.contains(codec) {
-                shown.push(Codec::clone(codec));
+                let at = if codec.is_supplemental() {
+                    shown.len()
+                } else {
+                    primaries += 1;
+                    primaries - 1
+                };
+                shown.insert(at, Codec::clone(codec));
             }
         }
     }
     if shown.is_empty() {
         return (codecs.to_vec(), Vec::new());
-    }
-    if shown.len() > kept {
-        shown.sort_by_key(Codec::is_supplemental);
     }
     let touched = hidden
         .into_iter()

@@ -13,9 +13,10 @@ use crate::units::PayloadType;
 /// One media section (RFC 8866 §5.14), borrowed from its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaDescription<'a> {
+    /// What follows `m=`.
+    value: &'a [u8],
     media_type: &'a [u8],
     port: u16,
-    port_count: u16,
     protocol: &'a [u8],
     /// `None` when `m=` ends with the protocol.
     formats: Option<&'a [u8]>,
@@ -45,6 +46,14 @@ pub struct RtcpAddress {
 }
 
 impl<'a> MediaDescription<'a> {
+    pub(super) const fn value(&self) -> &'a [u8] {
+        self.value
+    }
+    /// Is it left to the parties to talk without us, as messages are (MSRP, RFC 4975, is TCP)?
+    #[must_use]
+    pub fn goes_direct(&self) -> bool {
+        self.media_type == b"message"
+    }
     /// `audio`, `video`, `image`, … as written.
     #[must_use]
     pub const fn media_type(&self) -> &'a [u8] {
@@ -54,11 +63,6 @@ impl<'a> MediaDescription<'a> {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
-    }
-    /// Consecutive port pairs, 1 unless `m=` says more.
-    #[must_use]
-    pub const fn port_count(&self) -> u16 {
-        self.port_count
     }
     /// The protocol as written.
     #[must_use]
@@ -90,6 +94,18 @@ impl<'a> MediaDescription<'a> {
     #[must_use]
     pub const fn direction(&self) -> Direction {
         self.direction
+    }
+    /// What the lines say, whatever the address; `session` is the session's.
+    pub(super) fn stated_direction(&self, session: Option<Direction>) -> Direction {
+        self.own_direction
+            .map_or(session, |own| Some(own.over(session)))
+            .unwrap_or_default()
+    }
+    pub(super) const fn set_address(&mut self, address: IpAddr) {
+        self.address = address;
+        if let Some(rtcp) = &mut self.rtcp {
+            rtcp.address = None;
+        }
     }
     /// `a=rtcp`.
     #[must_use]
@@ -136,6 +152,19 @@ impl<'a> MediaDescription<'a> {
     pub const fn is_rejected(&self) -> bool {
         self.port == 0
     }
+    /// The `m=` line that rejects the section (RFC 3264 §6), without its end.
+    #[must_use]
+    pub fn rejection(&self) -> Box<[u8]> {
+        let formats = [b" ", self.formats()].concat();
+        let formats = if self.formats.is_some() {
+            formats
+        } else {
+            Vec::new()
+        };
+        [b"m=", self.media_type, b" 0 ", self.protocol, &formats]
+            .concat()
+            .into()
+    }
     /// Held by `c=0.0.0.0` or `::`.
     #[must_use]
     pub fn has_zero_address(&self) -> bool {
@@ -162,19 +191,17 @@ impl<'a> MediaDescription<'a> {
             None => (rest, None),
         };
         let (number, after) = text::leading_u32(port)?;
-        let port_count = match after.strip_prefix(b"/") {
-            Some(count) => u16::try_from(text::number(count)?)
-                .ok()
-                .filter(|count| (1..=MAX_PORT_COUNT).contains(count))?,
-            None => 1,
-        };
-        if protocol.is_empty() {
+        // Read for its errors alone: one pair is all that a section gets.
+        let well_formed = after.strip_prefix(b"/").is_none_or(|count| {
+            text::number(count).is_some_and(|count| (1..=MAX_PORT_COUNT).contains(&count))
+        });
+        if protocol.is_empty() || !well_formed {
             return None;
         }
         Some(Self {
+            value,
             media_type,
             port: u16::try_from(number).ok()?,
-            port_count,
             protocol,
             formats,
             own_connection: None,
@@ -215,7 +242,7 @@ impl<'a> MediaDescription<'a> {
 }
 
 /// Most port pairs of one section that are accepted: rtpengine's own limit.
-const MAX_PORT_COUNT: u16 = 10;
+const MAX_PORT_COUNT: u32 = 10;
 
 fn parse_rtcp(value: &[u8]) -> Option<RtcpAddress> {
     let (port, rest) = text::leading_u32(value)?;

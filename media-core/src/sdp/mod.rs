@@ -9,6 +9,7 @@
 //!
 //! - A last line without its end, and a `c=` behind attributes that are dropped, do no harm here.
 //! - A payload type listed twice is shown once; there is a limit on sections.
+//! - A section that asks for several ports is shown one.
 //! - `sdp-attr`, `sdp-media-remove`, `origin-full` and `force-increment-sdp-ver`, unknown to 10.5, do
 //!   what later releases do.
 //! - ICE and DTLS attributes are always taken out, and nothing is transcoded: an answer with codecs
@@ -37,7 +38,7 @@ pub use options::{
 pub use params::MediaParams;
 pub use parse::{Connection, Origin, SessionDescription, parse};
 pub use protocol::Protocol;
-pub use rewrite::{LocalMedia, LocalRtcp, generated_mid, rewrite};
+pub use rewrite::{LocalMedia, LocalRtcp, Section, generated_mid, rewrite};
 pub use sent::SentDescription;
 
 #[cfg(test)]

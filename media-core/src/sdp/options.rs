@@ -1,5 +1,7 @@
 //! What a controller may ask of a rewritten session description, in NG's vocabulary.
 
+use super::media::MediaDescription;
+
 /// Everything that concerns the text of an offer or answer alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SdpOptions {
@@ -11,7 +13,8 @@ pub struct SdpOptions {
     pub rtcp_mux: RtcpMuxOptions,
     /// `sdp-attr`: attribute lines added, removed and substituted last of all.
     pub attributes: AttributeEdits,
-    /// `sdp-media-remove`: media types (`audio`, `video`, …) whose sections are taken out.
+    /// `sdp-media-remove`: media types (`audio`, `video`, …) whose sections the other side does not
+    /// get to see. Means nothing in an answer.
     pub media_remove: Vec<String>,
     /// `ICE`.
     pub ice: IceOption,
@@ -28,6 +31,16 @@ pub struct SdpOptions {
     pub ptime_ms: Option<u32>,
     /// `ptime-reverse`: milliseconds written towards the side that asks.
     pub ptime_reverse_ms: Option<u32>,
+}
+
+impl SdpOptions {
+    /// Does [`SdpOptions::media_remove`] name the section's type?
+    #[must_use]
+    pub fn removes(&self, section: &MediaDescription<'_>) -> bool {
+        let kind = section.media_type();
+        let mut kinds = self.media_remove.iter();
+        kinds.any(|removed| removed.as_bytes().eq_ignore_ascii_case(kind))
+    }
 }
 
 /// `replace` words; only the parts listed are rewritten.
@@ -145,7 +158,7 @@ pub struct AttributeEdits {
 /// Edits of attribute lines, without the leading `a=`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Appended.
+    /// Appended, unless there is such a line already.
     pub add: Vec<String>,
     /// Taken out; a name alone matches with any value.
     pub remove: Vec<String>,

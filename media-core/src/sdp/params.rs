@@ -15,12 +15,13 @@ pub struct MediaParams {
     pub media_type: Box<[u8]>,
     /// The transport.
     pub protocol: Protocol,
-    /// Where RTP (or whatever it is) goes; `None` when rejected or held with a zero address.
-    pub rtp: Option<SocketAddr>,
-    /// Where RTCP goes: `a=rtcp`, or the next port (RFC 3550 §11), or with `rtcp_mux` the same.
-    /// `None` where `rtp` is, and for what is not RTP.
+    /// Where RTP (or whatever it is) goes, as said: no destination when the port is 0 (rejected) or
+    /// the address is zero (on hold).
+    pub rtp: SocketAddr,
+    /// Where RTCP goes unless it shares the RTP port: `a=rtcp`, or else the next port (RFC 3550
+    /// §11). `None`: there is no next port.
     pub rtcp: Option<SocketAddr>,
-    /// `a=rtcp-mux`.
+    /// `a=rtcp-mux`, or an `a=rtcp` that names the RTP port, which says the same.
     pub rtcp_mux: bool,
     /// Who sends.
     pub direction: Direction,
@@ -47,22 +48,25 @@ impl SessionDescription<'_> {
 impl<'a> MediaDescription<'a> {
     fn params(&self, of: &SessionDescription<'a>) -> MediaParams {
         let protocol = Protocol::new(self.protocol());
-        let reachable = !self.is_rejected() && !self.has_zero_address();
-        let rtp = reachable.then(|| SocketAddr::new(self.address(), self.port()));
-        let rtcp = rtp.filter(|_| protocol.carries_rtp()).and_then(|rtp| {
-            let (address, port) = match (self.rtcp_mux(), self.rtcp()) {
-                (true, _) => (rtp.ip(), rtp.port()),
-                (false, Some(own)) => (own.address.unwrap_or(rtp.ip()), own.port),
-                (false, None) => (rtp.ip(), rtp.port().checked_add(1)?),
-            };
-            Some(SocketAddr::new(address, port))
-        });
+        let rtp = SocketAddr::new(self.address(), self.port());
+        let rtcp = match self.rtcp() {
+            Some(own) => {
+                // `a=rtcp:9 IN IP4 0.0.0.0` is what browsers write.
+                let address = own.address.filter(|address| !address.is_unspecified());
+                Some(SocketAddr::new(address.unwrap_or(rtp.ip()), own.port))
+            }
+            None => {
+                let next = rtp.port().checked_add(1);
+                next.map(|port| SocketAddr::new(rtp.ip(), port))
+            }
+        };
+        let on_rtp_port = protocol.carries_rtp() && rtcp == Some(rtp);
         MediaParams {
             media_type: self.media_type().into(),
             protocol,
             rtp,
             rtcp,
-            rtcp_mux: self.rtcp_mux(),
+            rtcp_mux: self.rtcp_mux() || on_rtp_port,
             direction: self.direction(),
             rejected: self.is_rejected(),
             codecs: self.codecs(of),

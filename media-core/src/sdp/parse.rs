@@ -41,6 +41,16 @@ impl<'a> SessionDescription<'a> {
     pub const fn connection(&self) -> Option<&Connection<'a>> {
         self.connection.as_ref()
     }
+    /// Takes `source`, where the text came from, for every address that it says media is expected
+    /// at. A zero address does not mean hold then.
+    pub fn set_source(&mut self, source: IpAddr) {
+        for media in &mut self.media {
+            if media.address.is_unspecified() {
+                media.direction = media.stated_direction(self.direction);
+            }
+            media.set_address(source);
+        }
+    }
     /// Lines above the first `m=`.
     pub(super) fn session(&self) -> &[Line<'a>] {
         self.lines.get(..self.session_lines).unwrap_or_default()
@@ -237,10 +247,7 @@ fn finish(mut out: SessionDescription<'_>) -> Result<SessionDescription<'_>, Par
         media.address = connection
             .ok_or(ParseError::NoConnection(index + 1))?
             .address;
-        media.direction = media
-            .own_direction
-            .map_or(out.direction, |own| Some(own.over(out.direction)))
-            .unwrap_or_default();
+        media.direction = media.stated_direction(out.direction);
         if media.address.is_unspecified() {
             media.direction = media.direction.held();
         }

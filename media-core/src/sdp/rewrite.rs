@@ -32,6 +32,17 @@ pub struct LocalMedia<'a> {
     pub mid: Option<&'a [u8]>,
 }
 
+/// One section of the description to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section<'a> {
+    /// The next section of the description read, with ours in it.
+    Shown(LocalMedia<'a>),
+    /// The next section of the description read is not written (`sdp-media-remove`).
+    LeftOut,
+    /// A section that only the listener knows, with this [`MediaDescription::rejection`].
+    Rejected(&'a [u8]),
+}
+
 /// How RTCP is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalRtcp {
@@ -41,46 +52,55 @@ pub struct LocalRtcp {
     pub mux: bool,
 }
 
-/// The `a=mid` of the section with this index, counted from 0, where `generate_mid` asks for one and
+/// The `a=mid` of the section with this number, counted from 1, where `generate_mid` asks for one and
 /// the offer has none. A call keeps it for the section's later offers; answers get none.
 #[must_use]
-pub fn generated_mid(index: usize) -> Box<[u8]> {
-    (index + 1).to_string().into_bytes().into()
+pub fn generated_mid(number: usize) -> Box<[u8]> {
+    number.to_string().into_bytes().into()
 }
 
 /// Writes the description for the other side.
 ///
-/// `media` has one entry for each section of `description`, in order. `loop_id` is our instance's
+/// `address` is ours, for the session level. `sections` has one entry for each section of
+/// `description`, in order, and those that it lacks in their places. `loop_id` is our instance's
 /// mark for `loop-protect`. `sent` belongs to the party that wrote the description and lives as long
 /// as the party.
 ///
 /// # Errors
 /// - [`RewriteError::NoMedia`]: there is no section.
-/// - [`RewriteError::SectionCount`]: `media` does not match.
+/// - [`RewriteError::SectionCount`]: `sections` does not match.
 pub fn rewrite(
     description: &SessionDescription<'_>,
     options: &SdpOptions,
-    media: &[LocalMedia<'_>],
+    address: IpAddr,
+    sections: &[Section<'_>],
     loop_id: &str,
     sent: &mut SentDescription,
 ) -> Result<Vec<u8>, RewriteError> {
-    let Some(first) = media.first() else {
+    let wanted = description.media.len();
+    if wanted == 0 {
         return Err(RewriteError::NoMedia);
-    };
-    if media.len() != description.media.len() {
-        return Err(RewriteError::SectionCount {
-            given: media.len(),
-            wanted: description.media.len(),
-        });
+    }
+    let is_read = |section: &&Section<'_>| !matches!(section, Section::Rejected(_));
+    let given = sections.iter().filter(is_read).count();
+    if given != wanted {
+        return Err(RewriteError::SectionCount { given, wanted });
     }
     let mut writer = Writer {
-        out: Vec::with_capacity(1024 + 256 * media.len()),
+        out: Vec::with_capacity(1024 + 256 * sections.len()),
         options,
     };
-    let version_at = writer.session(description, first, loop_id, sent);
-    for (section, local) in description.media.iter().zip(media) {
-        if !removed(options, section) {
-            writer.media(description, section, local);
+    let version_at = writer.session(description, address, loop_id, sent);
+    let mut read = description.media.iter();
+    for section in sections {
+        match section {
+            Section::Rejected(line) => writer.rejected(line, description, address),
+            Section::LeftOut => drop(read.next()),
+            Section::Shown(local) => {
+                if let Some(media) = read.next() {
+                    writer.media(description, media, local);
+                }
+            }
         }
     }
     let mut out = writer.out;
@@ -89,13 +109,6 @@ pub fn rewrite(
         out.splice(at..at, version.to_string().into_bytes());
     }
     Ok(out)
-}
-
-fn removed(options: &SdpOptions, section: &MediaDescription<'_>) -> bool {
-    options
-        .media_remove
-        .iter()
-        .any(|kind| kind.as_bytes().eq_ignore_ascii_case(section.media_type()))
 }
 
 struct Writer<'o> {
@@ -147,10 +160,17 @@ impl Writer<'_> {
         self.line_fmt(line);
         self.edit_written(start, edits);
     }
-    fn add(&mut self, edits: Option<&Edits>) {
-        for line in edits.iter().flat_map(|edits| &edits.add) {
-            self.put(b"a=");
-            self.line(line.as_bytes());
+    /// What is there already, in what was written from `start` on, is not written again.
+    fn add(&mut self, start: usize, edits: Option<&Edits>) {
+        for attribute in edits.iter().flat_map(|edits| &edits.add) {
+            let line = [b"a=", attribute.as_bytes()].concat();
+            let written = self.out.get(start..).unwrap_or_default();
+            if !written
+                .split(|&b| b == b'\n')
+                .any(|l| l.trim_ascii_end() == line)
+            {
+                self.line(&line);
+            }
         }
     }
 
@@ -158,7 +178,7 @@ impl Writer<'_> {
     fn session(
         &mut self,
         description: &SessionDescription<'_>,
-        first: &LocalMedia<'_>,
+        address: IpAddr,
         loop_id: &str,
         sent: &mut SentDescription,
     ) -> Option<usize> {
@@ -168,7 +188,7 @@ impl Writer<'_> {
             match line.kind {
                 LineKind::Origin => {
                     if let Some(origin) = description.origin() {
-                        version_at = Some(self.origin(origin, first, sent));
+                        version_at = Some(self.origin(origin, address, sent));
                     }
                 }
                 LineKind::SessionName => {
@@ -180,7 +200,7 @@ impl Writer<'_> {
                         self.line(line.text);
                     }
                 }
-                LineKind::Connection => self.session_connection(description, first, line.text),
+                LineKind::Connection => self.session_connection(description, address, line.text),
                 LineKind::Direction(_) if !self.options.original_sendrecv => {}
                 LineKind::Ice | LineKind::Dtls | LineKind::Bundle => {}
                 LineKind::Other => self.line(line.text),
@@ -190,14 +210,14 @@ impl Writer<'_> {
         if self.options.loop_protect {
             self.line_fmt(format_args!("a=rtpengine:{loop_id}"));
         }
-        self.add(edits);
+        self.add(0, edits);
         version_at
     }
 
     fn origin(
         &mut self,
         origin: &Origin<'_>,
-        first: &LocalMedia<'_>,
+        address: IpAddr,
         sent: &mut SentDescription,
     ) -> usize {
         let replace = self.options.replace;
@@ -217,7 +237,7 @@ impl Writer<'_> {
         }
         self.put(b" ");
         if replace.origin || replace.origin_full {
-            self.connection_value(first.address);
+            self.connection_value(address);
         } else {
             self.put(origin.network);
             self.put(b" ");
@@ -236,26 +256,26 @@ impl Writer<'_> {
     fn session_connection(
         &mut self,
         description: &SessionDescription<'_>,
-        local: &LocalMedia<'_>,
+        address: IpAddr,
         line: &[u8],
     ) {
         let inherited = self.options.replace.session_connection
             || description.media.iter().any(|m| m.own_connection.is_none());
         match (description.connection, description.media.first()) {
             (Some(connection), Some(media)) if inherited => {
-                self.connection(media, local, connection.rest);
+                self.connection(media, address, connection.rest);
             }
             _ => self.line(line),
         }
     }
 
     /// Ours, or still zero if it was and is not to be replaced.
-    fn connection(&mut self, media: &MediaDescription<'_>, local: &LocalMedia<'_>, rest: &[u8]) {
+    fn connection(&mut self, media: &MediaDescription<'_>, address: IpAddr, rest: &[u8]) {
         self.put(b"c=");
         if media.has_zero_address() && !self.options.replace.zero_address {
-            self.connection_value(zero_of(local.address));
+            self.connection_value(zero_of(address));
         } else {
-            self.connection_value(local.address);
+            self.connection_value(address);
         }
         self.line(rest);
     }
@@ -266,6 +286,9 @@ impl Writer<'_> {
         media: &MediaDescription<'_>,
         local: &LocalMedia<'_>,
     ) {
+        if media.goes_direct() {
+            return self.untouched(description, media);
+        }
         let attributes = &self.options.attributes;
         let edits = match media.media_type() {
             b"audio" => Some(&attributes.audio),
@@ -277,12 +300,13 @@ impl Writer<'_> {
         let rtp = local.protocol.carries_rtp();
         let show_codecs = rtp && !local.codecs.is_empty();
         let (mut end_of_candidates, mut crypto) = (false, false);
+        let start = self.out.len();
         self.media_line(media, local);
         for line in description.lines_of(media) {
             match line.kind {
                 LineKind::Connection => {
                     if let Some(connection) = media.own_connection {
-                        self.connection(media, local, connection.rest);
+                        self.connection(media, local.address, connection.rest);
                     }
                 }
                 LineKind::Direction(_) if !self.options.original_sendrecv => {}
@@ -322,7 +346,38 @@ impl Writer<'_> {
             // rtpengine keeps it, without candidates too.
             self.attribute(b"a=end-of-candidates", edits);
         }
-        self.add(edits);
+        self.add(start, edits);
+    }
+
+    /// As written, with the address that it meant.
+    fn untouched(&mut self, description: &SessionDescription<'_>, media: &MediaDescription<'_>) {
+        self.put(b"m=");
+        self.line(media.value());
+        let mut lines = description.lines_of(media);
+        while let Some((title, rest)) = lines.split_first()
+            && title.text.starts_with(b"i=")
+        {
+            self.line(title.text);
+            lines = rest;
+        }
+        if media.own_connection.is_none() {
+            self.put(b"c=");
+            self.connection_value(media.address());
+            self.put(b"\r\n");
+        }
+        for line in lines {
+            self.line(line.text);
+        }
+    }
+
+    fn rejected(&mut self, line: &[u8], description: &SessionDescription<'_>, address: IpAddr) {
+        self.line(line);
+        if description.connection.is_none() {
+            // Each section needs one then (RFC 8866 §5.7).
+            self.put(b"c=");
+            self.connection_value(address);
+            self.put(b"\r\n");
+        }
     }
 
     fn media_line(&mut self, media: &MediaDescription<'_>, local: &LocalMedia<'_>) {
@@ -330,9 +385,6 @@ impl Writer<'_> {
         self.put(media.media_type());
         // Writing to a Vec cannot fail.
         let _ = write!(self.out, " {}", local.port);
-        if media.port_count() > 1 {
-            let _ = write!(self.out, "/{}", media.port_count());
-        }
         self.put(b" ");
         self.put(local.protocol.name());
         if local.protocol.carries_rtp() {
@@ -412,9 +464,11 @@ const fn zero_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A name alone removes the attribute whatever its value.
+/// A name alone, or with its colon, removes the attribute whatever its value.
 fn removes(word: &str, attribute: &[u8]) -> bool {
-    attribute
-        .strip_prefix(word.as_bytes())
-        .is_some_and(|rest| rest.is_empty() || (rest.starts_with(b":") && !word.contains(':')))
+    let rest = attribute.strip_prefix(word.as_bytes());
+    rest.is_some_and(|rest| {
+        let name = word.ends_with(':') || (rest.starts_with(b":") && !word.contains(':'));
+        rest.is_empty() || name
+    })
 }

@@ -67,7 +67,7 @@ pub(super) struct Participant {
     pub(super) interface: Option<InterfaceId>,
     /// The family of the address shown to it.
     pub(super) family_v6: Option<bool>,
-    /// What it was sent so far.
+    /// What was sent of its descriptions so far.
     pub(super) sent: SentDescription,
     pub(super) medias: Vec<Media>,
 }
@@ -80,12 +80,17 @@ pub(super) struct Media {
     pub(super) protocol: Protocol,
     /// The party itself has described the section.
     pub(super) described: bool,
+    /// The party came to the section by the other side's offer.
+    pub(super) controlling: bool,
     pub(super) rejected: bool,
+    /// The party's last offer had the section and the other side did not get to see it
+    /// (`sdp-media-remove`): the `m=` line that tells the party so.
+    pub(super) unshown: Option<Box<[u8]>>,
     /// From the party's view.
     pub(super) direction: Direction,
-    /// `a=mid` of the party's last offer.
+    /// `a=mid` (RFC 5888): the party's own, or else the one it was told.
     pub(super) mid: Option<Box<[u8]>>,
-    /// `a=ptime` of its last offer.
+    /// The last `a=ptime` that it wrote or was sent.
     pub(super) ptime_ms: Option<u32>,
     /// `ptime-reverse` of its last offer.
     pub(super) ptime_reverse_ms: Option<u32>,
@@ -99,6 +104,8 @@ pub(super) struct Media {
     /// The party asked for `asymmetric`.
     pub(super) asymmetric: bool,
     pub(super) pierce_nat: bool,
+    /// The party's description came with `unidirectional`.
+    pub(super) unidirectional: bool,
     /// Counts changes of the endpoint.
     pub(super) learn_epoch: u32,
     /// Has been set up since, since 1970.
@@ -139,8 +146,9 @@ pub(super) enum MuxReply {
 /// RTP or RTCP of one section.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stream {
-    /// Where the party said it wants its packets.
-    pub(super) signalled: Option<SocketAddr>,
+    /// Where the party said it wants its packets, in the words of its description: port 0 and zero
+    /// addresses included.
+    pub(super) said: Option<SocketAddr>,
     /// Where packets really go, as the shard found.
     pub(super) learned: Option<SocketAddr>,
     pub(super) confirmed: bool,
@@ -183,7 +191,12 @@ impl Call {
 
     /// Parties that a request can still name.
     pub(super) fn find_tag(&self, tag: &str) -> Option<usize> {
-        self.find(|party| !tag.is_empty() && *party.tag == *tag)
+        self.find(|party| party.is_called(tag))
+    }
+    /// Another party than `not` with this tag: the two sides of a dialogue may share theirs.
+    pub(super) fn find_other(&self, tag: &str, not: usize) -> Option<usize> {
+        let open = |party: &Participant| !party.closed && party.is_called(tag);
+        (0..self.parties.len()).find(|&at| at != not && open(&self.parties[at]))
     }
     pub(super) fn find_branch(&self, via_branch: &str) -> Option<usize> {
         self.find(|party| party.via_branch.as_deref() == Some(via_branch))
@@ -279,6 +292,11 @@ impl Participant {
         }
     }
 
+    /// Has it this tag? The far side of an offer that nobody has answered has none, not an empty one.
+    pub(super) fn is_called(&self, tag: &str) -> bool {
+        *self.tag == *tag && !(tag.is_empty() && self.far)
+    }
+
     pub(super) fn sockets(&self) -> impl Iterator<Item = SocketId> {
         self.medias
             .iter()
@@ -290,12 +308,14 @@ impl Participant {
 
 impl Media {
     /// Nothing is known of the section but that the other side, or the party, named it.
-    pub(super) fn new(params: &MediaParams, since: Duration) -> Self {
+    pub(super) fn new(params: &MediaParams, controlling: bool, since: Duration) -> Self {
         Self {
+            controlling,
             kind: String::from_utf8_lossy(&params.media_type).into(),
             protocol: params.protocol.clone(),
             described: false,
             rejected: false,
+            unshown: None,
             direction: Direction::SendRecv,
             mid: None,
             ptime_ms: None,
@@ -311,6 +331,7 @@ impl Media {
             },
             asymmetric: false,
             pierce_nat: false,
+            unidirectional: false,
             learn_epoch: 0,
             since,
             rtp: Stream::default(),
@@ -359,20 +380,22 @@ impl Stream {
     /// Takes note of where the party wants its packets. `true`: elsewhere than before, so what was
     /// learned is void.
     pub(super) fn signal(&mut self, endpoint: Option<SocketAddr>) -> bool {
-        let changed = self.signalled != endpoint;
+        let changed = self.said != endpoint;
         if changed {
-            self.signalled = endpoint;
+            self.said = endpoint;
             self.learned = None;
             self.confirmed = false;
         }
         changed
     }
-    /// Where packets go.
-    pub(super) const fn endpoint(&self) -> Option<SocketAddr> {
-        match self.learned {
-            Some(learned) => Some(learned),
-            None => self.signalled,
-        }
+    /// Where the party wants its packets, if it does.
+    pub(super) fn signalled(&self) -> Option<SocketAddr> {
+        self.said
+            .filter(|said| said.port() != 0 && !said.ip().is_unspecified())
+    }
+    /// Where packets go, or would go.
+    pub(super) fn endpoint(&self) -> Option<SocketAddr> {
+        self.learned.or(self.said)
     }
 }
 

@@ -15,7 +15,7 @@ pub enum SessionError {
     /// The description does not parse.
     #[error("Failed to parse SDP")]
     SdpParse,
-    /// There is no `c=` anywhere.
+    /// There is no `c=` anywhere, or it is not to be trusted and nothing else is known.
     #[error("Incomplete SDP specification")]
     SdpIncomplete,
     /// Tags that do not belong together.

@@ -40,6 +40,15 @@ enum Choice {
     Turns(Vec<InterfaceId>, AtomicUsize),
 }
 
+/// Where a party's ports are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) interface: InterfaceId,
+    /// The request itself names the interface: rather another family than another interface.
+    pub(super) named: bool,
+    pub(super) v6: bool,
+}
+
 /// What a name in a request means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chosen {
@@ -138,24 +147,21 @@ impl Interfaces {
         })
     }
 
-    /// Local addresses to try for a party: those of the interface in the family wanted, else its
-    /// others, else the other interfaces' of that family (as rtpengine does for `address family`).
-    pub(super) fn candidates(
-        &self,
-        interface: InterfaceId,
-        v6: bool,
-    ) -> impl Iterator<Item = PoolId> {
-        let own = &self.logical[usize::from(interface.0)].pools;
-        let fits = move |pool: &PoolId| self.ports(*pool).address().is_ipv6() == v6;
+    /// Local addresses to try for a party: those of the interface in the family wanted, else of an
+    /// interface just named its others, else the other interfaces' of that family.
+    pub(super) fn candidates(&self, wanted: Wanted) -> impl Iterator<Item = PoolId> {
+        let own = &self.logical[usize::from(wanted.interface.0)].pools;
+        let fits = move |pool: &PoolId| self.ports(*pool).address().is_ipv6() == wanted.v6;
         let own_fits = own.iter().any(fits);
-        let elsewhere = self
-            .logical
-            .iter()
-            .flat_map(|logical| &logical.pools)
-            .any(fits);
+        let elsewhere = !wanted.named
+            && self
+                .logical
+                .iter()
+                .flat_map(|logical| &logical.pools)
+                .any(fits);
         let all = (0..self.pools.len()).map(|at| PoolId(u16::try_from(at).unwrap_or(0)));
         all.filter(move |pool| {
-            let is_own = self.pools[usize::from(pool.0)].interface == interface;
+            let is_own = self.pools[usize::from(pool.0)].interface == wanted.interface;
             if own_fits {
                 is_own && fits(pool)
             } else if elsewhere {
@@ -167,8 +173,8 @@ impl Interfaces {
     }
 
     /// The address that a party would be shown without any port.
-    pub(super) fn first(&self, interface: InterfaceId, v6: bool) -> PoolId {
-        let mut candidates = self.candidates(interface, v6);
+    pub(super) fn first(&self, wanted: Wanted) -> PoolId {
+        let mut candidates = self.candidates(wanted);
         candidates.next().unwrap_or(PoolId(0))
     }
     pub(super) fn ports(&self, pool: PoolId) -> &PortPool {
@@ -179,10 +185,9 @@ impl Interfaces {
         let local = &self.pools[usize::from(pool.0)];
         local.advertised.unwrap_or(local.ports.address())
     }
-    /// Does the pool serve this interface in this family, as far as it can be served?
-    pub(super) fn serves(&self, pool: PoolId, interface: InterfaceId, v6: bool) -> bool {
-        self.candidates(interface, v6)
-            .any(|candidate| candidate == pool)
+    /// Is the pool one of those to try?
+    pub(super) fn serves(&self, pool: PoolId, wanted: Wanted) -> bool {
+        self.candidates(wanted).any(|candidate| candidate == pool)
     }
     pub(super) fn statistics(&self) -> Vec<InterfaceStatistics> {
         self.pools

@@ -12,7 +12,7 @@ use super::snapshot::{self, Shown, Snapshot};
 use super::tally;
 use super::{CallEnded, EndReason, Options, Rewritten, SessionError, Sessions, StreamTotals};
 use crate::engine::{CallTimeouts, Command};
-use crate::sdp::SessionDescription;
+use crate::sdp::{SessionDescription, parse};
 use crate::units::{CallKey, Now, ShardId, SocketId};
 
 impl Sessions {
@@ -82,6 +82,23 @@ impl Sessions {
         }
     }
 
+    /// The description, with the addresses that are to be believed.
+    pub(super) fn described<'a>(
+        &self,
+        sdp: &'a [u8],
+        options: &Options,
+    ) -> Result<SessionDescription<'a>, SessionError> {
+        let mut description = parse(sdp).map_err(|error| match error {
+            error if error.is_incomplete() => SessionError::SdpIncomplete,
+            _ => SessionError::SdpParse,
+        })?;
+        if !options.trust_address.unwrap_or(self.config.trust_address) {
+            let source = options.received_from.ok_or(SessionError::SdpIncomplete)?;
+            description.set_source(source);
+        }
+        Ok(description)
+    }
+
     /// The description as it came, if it has been through here already and is to be left alone.
     pub(super) fn looped(
         &self,
@@ -91,7 +108,7 @@ impl Sessions {
     ) -> Option<Rewritten> {
         let seen = options.sdp.loop_protect && description.has_loop_mark(&self.loop_id);
         seen.then(|| Rewritten {
-            sdp: String::from_utf8_lossy(sdp).into_owned(),
+            sdp: sdp.to_vec(),
             warnings: Vec::new(),
         })
     }

@@ -13,23 +13,23 @@ pub(super) struct Announced {
 }
 
 /// An offer came, with `a=rtcp-mux` or without. A listener that muxes already (`far_on`) is offered
-/// the same again, whatever the speaker does.
+/// the same again, whatever the speaker does and `demux` says. Accepting goes before `reject`.
 pub(super) fn hear_offer(
     state: &mut MuxState,
     far_on: bool,
     offered: bool,
     options: RtcpMuxOptions,
 ) -> Announced {
-    let passed = (offered || far_on) && !options.demux;
+    let passed = offered && !options.demux;
     let far = Announced {
-        mux: options.offer || options.require || passed,
-        same_port: options.require || (far_on && passed),
+        mux: options.offer || options.require || passed || far_on,
+        same_port: options.require || far_on,
     };
     state.offered = offered;
     state.far_single = options.require;
     state.reply = match () {
-        () if options.reject => MuxReply::Reject,
         () if options.demux || options.accept => MuxReply::Accept,
+        () if options.reject => MuxReply::Reject,
         () => MuxReply::Follow,
     };
     state.on = offered && (state.on || state.reply == MuxReply::Accept);
@@ -126,6 +126,11 @@ mod tests {
             ..NONE
         };
         assert_eq!(run(true, reject, true), (BOTH, false, true));
+        let both = RtcpMuxOptions {
+            accept: true,
+            ..reject
+        };
+        assert_eq!(run(true, both, false), (BOTH, true, false));
     }
 
     #[test]
@@ -134,6 +139,12 @@ mod tests {
         hear_offer(&mut a, b.on, true, NONE);
         hear_answer(&mut a, &mut b, true);
         assert_eq!(hear_offer(&mut a, b.on, true, NONE), ONE);
+        assert_eq!(hear_offer(&mut a, b.on, false, NONE), ONE);
+        let demux = RtcpMuxOptions {
+            demux: true,
+            ..NONE
+        };
+        assert_eq!(hear_offer(&mut a, b.on, true, demux), ONE);
         assert_eq!(hear_offer(&mut a, b.on, false, NONE), ONE);
         hear_answer(&mut a, &mut b, false);
         assert_eq!((a.on, b.on), (false, false));

@@ -39,6 +39,8 @@ pub struct Options {
     pub media_handover: bool,
     /// `port-latching` (`Some(true)`), `no-port-latching` (`Some(false)`).
     pub port_latching: Option<bool>,
+    /// `unidirectional`: noted in reports; packets pass each way in any case.
+    pub unidirectional: bool,
     /// `pierce-NAT`.
     pub pierce_nat: bool,
     /// `endpoint-learning` of this call; `None`: the daemon's.

@@ -19,15 +19,12 @@ pub(super) fn of_offer(
     unix: Duration,
 ) -> Result<(usize, usize), SessionError> {
     let to_tag = to_tag.filter(|tag| !tag.is_empty());
-    if to_tag == Some(from_tag) {
-        return Err(SessionError::InvalidDialogue);
-    }
     let speaker = match call.find_tag(from_tag) {
         Some(speaker) => speaker,
         None => join(call, Participant::new(from_tag, None, false, unix))?,
     };
     let known = match (to_tag, via_branch) {
-        (Some(to_tag), _) => call.find_tag(to_tag),
+        (Some(to_tag), _) => call.find_other(to_tag, speaker),
         (None, Some(via_branch)) => call.find_branch(via_branch),
         (None, None) => open_peer(call, speaker),
     };
@@ -49,16 +46,13 @@ pub(super) fn of_answer(
     via_branch: Option<&str>,
     unix: Duration,
 ) -> Result<(usize, usize), SessionError> {
-    if from_tag == to_tag {
-        return Err(SessionError::InvalidDialogue);
-    }
     let offerer = match call.find_tag(from_tag) {
         Some(offerer) => offerer,
         None => join(call, Participant::new(from_tag, None, false, unix))?,
     };
-    let untagged = |at: &usize| call.parties[*at].tag.is_empty();
+    let untagged = |at: &usize| call.parties[*at].far && call.parties[*at].tag.is_empty();
     let answerer = call
-        .find_tag(to_tag)
+        .find_other(to_tag, offerer)
         .or_else(|| call.find_branch(via_branch?))
         .or_else(|| open_peer(call, offerer).filter(untagged))
         .filter(|answerer| *answerer != offerer);
@@ -93,7 +87,7 @@ pub(super) enum Target {
     Call,
     /// `party` goes, and with it the call if nobody is left in dialogue; the report is about
     /// `shown`.
-    Party { party: usize, shown: usize },
+    Party { party: usize, shown: Shown },
 }
 
 /// `None`: nothing matches.
@@ -105,26 +99,21 @@ pub(super) fn of_delete(call: &Call, request: &DeleteRequest<'_>) -> Option<Targ
         return Some(Target::Call);
     };
     let from = call.find_tag(from_tag)?;
-    let from_only = Target::Party {
-        party: from,
-        shown: from,
-    };
+    let target = |party, shown| Target::Party { party, shown };
     if let Some(to_tag) = request.to_tag.filter(|tag| !tag.is_empty()) {
         if let Some(party) = call.find_tag(to_tag) {
-            return Some(Target::Party {
-                party,
-                shown: party,
-            });
+            return Some(target(party, Shown::Around(party)));
         }
         let peer = open_peer(call, from)?;
-        return call.parties[peer].tag.is_empty().then_some(from_only);
+        let unanswered = call.parties[peer].tag.is_empty();
+        return unanswered.then(|| target(from, Shown::Nobody));
     }
     let branch = request
         .via_branch
         .and_then(|branch| call.find_branch(branch));
     Some(match branch {
-        Some(party) => Target::Party { party, shown: from },
-        None => from_only,
+        Some(party) => target(party, Shown::Around(from)),
+        None => target(from, Shown::Around(from)),
     })
 }
 
@@ -157,7 +146,7 @@ pub(super) fn of_selector(call: &Call, selector: &Selector) -> Result<Selected, 
     }
     if let Some(address) = selector.address {
         let at = |party: &Participant| {
-            let mut endpoints = party.medias.iter().filter_map(|media| media.rtp.signalled);
+            let mut endpoints = party.medias.iter().filter_map(|media| media.rtp.said);
             endpoints.any(|endpoint| endpoint.ip() == address)
         };
         let party = call.find(at).ok_or(SessionError::NoSuchAddress)?;

@@ -13,8 +13,6 @@ pub struct CallReport {
     pub created: Duration,
     /// `last signal`: the last offer or answer.
     pub last_signal: Duration,
-    /// `SSRC`: reception quality by source.
-    pub ssrcs: Vec<SsrcReport>,
     /// `tags`: the parties, in order of creation.
     pub tags: Vec<TagReport>,
     /// `totals.RTP`.
@@ -76,9 +74,10 @@ pub struct MediaReport {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamReport {
     /// `local port`, `local address`, `family`; `None`, and all three keys absent, where there is
-    /// no port (the section was rejected, the party is gone, RTCP shares the RTP port).
+    /// no port (the section was rejected, the party is gone). Port 0: RTCP shares the RTP port.
     pub local: Option<SocketAddr>,
-    /// `endpoint`: where packets are sent; `None` is an empty dictionary.
+    /// `endpoint`: where packets are sent; `None` is an empty dictionary. As the party said it, even
+    /// if that is no destination: port 0 of a rejected section, 0.0.0.0 of one on hold.
     pub endpoint: Option<SocketAddr>,
     /// `advertised endpoint`: where signalling said; `None` is an empty dictionary.
     pub advertised_endpoint: Option<SocketAddr>,
@@ -88,6 +87,8 @@ pub struct StreamReport {
     pub flags: Vec<&'static str>,
     /// `SSRC`: the latest source.
     pub ssrc: Option<Ssrc>,
+    /// Reception quality by source; of RTP alone.
+    pub sources: Vec<SsrcReport>,
     /// `stats`: received on this port.
     pub received: StreamTotals,
     /// Sent from this port.
@@ -121,8 +122,6 @@ impl StreamTotals {
 pub struct SsrcReport {
     /// The source.
     pub ssrc: Ssrc,
-    /// Tag of the party that sends it, empty before there is one.
-    pub tag: String,
     /// Packets received.
     pub packets: u64,
     /// Octets received.

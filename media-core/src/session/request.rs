@@ -65,8 +65,8 @@ pub struct QueryRequest<'a> {
 /// A description for the other side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
-    /// The text, lines ended by CRLF.
-    pub sdp: String,
+    /// The text, lines ended by CRLF. Octets that are not UTF-8 stay what they were.
+    pub sdp: Vec<u8>,
     /// What was odd about the request; it was carried out nevertheless.
     pub warnings: Vec<Warning>,
 }

@@ -90,7 +90,7 @@ impl Restated {
         let learning = learning(media);
         Self {
             component: component(media, is_rtcp) as u8,
-            endpoint: stream.signalled,
+            endpoint: stream.signalled(),
             learning: (
                 learning.mode as u8,
                 learning.strict_source,
@@ -98,8 +98,12 @@ impl Restated {
                 media.learn_epoch,
             ),
             blocked,
-            pierce_nat: media.pierce_nat && stream.signalled.is_some(),
-            rtp_sink: sinks.rtp.filter(|_| !is_rtcp),
+            pierce_nat: media.pierce_nat && stream.signalled().is_some(),
+            // What is not RTP goes straight across on the second port, too.
+            rtp_sink: match component(media, is_rtcp) {
+                Component::Opaque if is_rtcp => sinks.rtcp,
+                _ => sinks.rtp.filter(|_| !is_rtcp),
+            },
             rtcp_sink: sinks.rtcp,
             clocks: Arc::as_ptr(&media.clocks) as usize,
         }

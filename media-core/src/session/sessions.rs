@@ -11,7 +11,7 @@ use super::limits::Limits;
 use super::parties::{self, Selected, Target};
 use super::registry::Registry;
 use super::signal::Role;
-use super::snapshot::{self, Shown};
+use super::snapshot;
 use super::tally::Tally;
 use super::{
     AnswerRequest, CallReport, CurrentStatistics, DeleteOutcome, DeleteRequest, EndReason, Limit,
@@ -20,7 +20,6 @@ use super::{
 };
 use crate::engine::MediaPlane;
 use crate::engine::{Command, Event, TimeoutReason};
-use crate::sdp::{SessionDescription, parse};
 use crate::units::Now;
 
 /// All calls. Shared by the threads that serve requests; each call has its own lock.
@@ -76,7 +75,7 @@ impl Sessions {
     /// # Errors
     /// See [`SessionError`]; an existing call is as before, a new one is gone.
     pub fn offer(&self, now: Now, request: &OfferRequest<'_>) -> Result<Rewritten, SessionError> {
-        let description = parsed(request.sdp)?;
+        let description = self.described(request.sdp, request.options)?;
         if let Some(unchanged) = self.looped(&description, request.options, request.sdp) {
             return Ok(unchanged);
         }
@@ -122,11 +121,11 @@ impl Sessions {
     /// # Errors
     /// See [`SessionError`]; the call is as before.
     pub fn answer(&self, now: Now, request: &AnswerRequest<'_>) -> Result<Rewritten, SessionError> {
+        let description = self.described(request.sdp, request.options)?;
         let entry = self
             .registry
             .find(request.call_id)
             .ok_or(SessionError::UnknownCall)?;
-        let description = parsed(request.sdp)?;
         if let Some(unchanged) = self.looped(&description, request.options, request.sdp) {
             return Ok(unchanged);
         }
@@ -189,9 +188,7 @@ impl Sessions {
         let delay = delay.unwrap_or(self.config.delete_delay);
         let report = match target {
             Target::Call => None,
-            Target::Party { shown, .. } => {
-                Some(self.snapshot(now).report(&call, Shown::Around(shown)))
-            }
+            Target::Party { shown, .. } => Some(self.snapshot(now).report(&call, shown)),
         };
         if let Target::Party { party, .. } = target {
             let at = &mut call.parties[party].closing;
@@ -399,11 +396,4 @@ impl Sessions {
     pub fn set_exceeded(&self, limit: Option<Limit>) {
         self.limits.set_exceeded(limit);
     }
-}
-
-fn parsed(sdp: &[u8]) -> Result<SessionDescription<'_>, SessionError> {
-    parse(sdp).map_err(|error| match error {
-        error if error.is_incomplete() => SessionError::SdpIncomplete,
-        _ => SessionError::SdpParse,
-    })
 }

@@ -5,15 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::call::{Binding, Call, Local, Media, Participant};
-use super::interfaces::{InterfaceId, Interfaces, PoolId};
+use super::interfaces::{Interfaces, PoolId, Wanted};
 use super::mux;
 use super::registry::{Lease, Registry};
 use super::{Options, SessionConfig, SessionError, TransportProtocol, Warning};
 use crate::engine::{LearnMode, Learning};
 use crate::engine::{MediaPlane, SocketOptions};
 use crate::sdp::{
-    Codec, Direction, LocalMedia, LocalRtcp, MediaParams, OfferedCodecs, Protocol,
-    SessionDescription, rewrite,
+    Codec, Direction, LocalMedia, LocalRtcp, MediaDescription, MediaParams, OfferedCodecs,
+    Protocol, Section, SessionDescription, generated_mid, rewrite,
 };
 use crate::units::{ShardId, SocketId};
 
@@ -40,7 +40,15 @@ pub(super) struct Signal<'a> {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// One section of the description to be written; [`LocalMedia`] borrows from it.
+/// One section of the description to be written; [`Section`] borrows from it.
+enum Planned {
+    Shown(Shown),
+    LeftOut,
+    /// The listener's own section, which the speaker does not know.
+    Unknown(Box<[u8]>),
+}
+
+/// What we put into a section; [`LocalMedia`] borrows from it.
 struct Shown {
     address: IpAddr,
     port: u16,
@@ -55,8 +63,9 @@ struct Shown {
 #[derive(Clone, Copy)]
 struct Place {
     shard: ShardId,
-    interface: InterfaceId,
-    v6: bool,
+    wanted: Wanted,
+    /// Ports elsewhere will not do.
+    strict: bool,
     options: SocketOptions,
 }
 
@@ -71,7 +80,7 @@ impl Signal<'_> {
         speaker: usize,
         listener: usize,
         description: &SessionDescription<'_>,
-    ) -> Result<String, SessionError> {
+    ) -> Result<Vec<u8>, SessionError> {
         let tos = *call.tos.get_or_insert(self.config.tos);
         let tos = self.options.tos.unwrap_or(tos);
         call.tos = Some(tos);
@@ -83,75 +92,122 @@ impl Signal<'_> {
         if let Some(label) = &self.options.label {
             said.label = Some(label.as_str().into());
         }
-        let said_v6 = description.media().first().map(|m| m.address().is_ipv6());
-        let own_v6 = self.source().map(|source| source.is_ipv6()).or(said_v6);
+        let said_v6 = description
+            .media()
+            .first()
+            .is_some_and(|m| m.address().is_ipv6());
+        let mut place = |party: &mut Participant, side| Place {
+            shard,
+            wanted: self.place(party, side, said_v6),
+            // What the speaker was told before holds until it is told something else.
+            strict: side == 1,
+            options: SocketOptions { tos },
+        };
         // The listener first, as with ports: round robin deals in this order.
-        self.place(told, 1, self.options.address_family_v6);
-        self.place(said, 0, own_v6);
-        told.family_v6 = told.family_v6.or(said_v6);
+        let told_place = place(told, 1);
+        let places = [place(said, 0), told_place];
         if let Some(TransportProtocol::Secure(profile)) = self.options.transport_protocol {
             self.warnings.push(Warning::NoSrtp(profile));
         }
 
-        let mut shown = Vec::with_capacity(description.media().len());
-        for (index, params) in description.params().into_iter().enumerate() {
+        let mut planned = Vec::with_capacity(description.media().len());
+        let mut index = 0;
+        for (section, params) in description.media().iter().zip(description.params()) {
+            index += told.unshown_from(index, &mut planned);
             for party in [&mut *said, &mut *told] {
                 if party.medias.len() <= index {
                     // Most calls have one section for ever: room for one, not for four.
                     party.medias.reserve_exact(1);
-                    party.medias.push(Media::new(&params, self.unix));
+                    let media = Media::new(&params, party.far, self.unix);
+                    party.medias.push(media);
                 }
             }
-            let place = |party: &Participant| Place {
-                shard,
-                interface: party.interface.unwrap_or_default(),
-                v6: party.family_v6.unwrap_or(false),
-                options: SocketOptions { tos },
-            };
-            let places = [place(said), place(told)];
             let medias = [&mut said.medias[index], &mut told.medias[index]];
-            shown.push(self.section(medias, places, &params)?);
-        }
-        let local: Vec<LocalMedia<'_>> = shown.iter().map(Shown::local).collect();
-        let options = &self.options.sdp;
-        let text = rewrite(description, options, &local, self.loop_id, &mut told.sent)
-            .map_err(|_| SessionError::SdpRewrite)?;
-        Ok(match String::from_utf8(text) {
-            Ok(text) => text,
-            Err(other) => String::from_utf8_lossy(other.as_bytes()).into_owned(),
-        })
-    }
-
-    /// Interface and address family towards a party; `side` is its place in `direction`.
-    fn place(&mut self, party: &mut Participant, side: usize, family: Option<bool>) {
-        let options = self.options;
-        let own = [&options.from_interface, &options.to_interface][side];
-        let mut family = family;
-        if let Some(name) = own.as_ref().or(options.direction[side].as_ref()) {
-            if let Some(chosen) = self.interfaces.choose(name, party.interface) {
-                party.interface = Some(chosen.interface);
-                family = family.or(chosen.family_v6);
+            index += 1;
+            if self.is_left_out(medias[0], section) {
+                for media in medias {
+                    media.active = None;
+                }
+                planned.push(Planned::LeftOut);
             } else {
-                party.interface = None;
-                let warning = Warning::UnknownInterface(name.clone());
-                self.warnings.push(warning);
+                let shown = self.section(medias, places, index, &params)?;
+                planned.push(Planned::Shown(shown));
             }
         }
-        party.family_v6 = family.or(party.family_v6);
+        told.unshown_from(index, &mut planned);
+        let address = planned.iter().find_map(|section| match section {
+            Planned::Shown(shown) => Some(shown.address),
+            _ => None,
+        });
+        let address =
+            address.unwrap_or_else(|| self.shown_address(self.interfaces.first(places[1].wanted)));
+        let sections: Vec<Section<'_>> = planned.iter().map(Planned::section).collect();
+        rewrite(
+            description,
+            &self.options.sdp,
+            address,
+            &sections,
+            self.loop_id,
+            &mut said.sent,
+        )
+        .map_err(|_| SessionError::SdpRewrite)
     }
 
-    /// One section: `[speaker's, listener's]`.
+    /// Does the listener not get to see this section of the speaker's? An answer is about what was
+    /// offered, so only an offer decides.
+    fn is_left_out(&self, said: &mut Media, section: &MediaDescription<'_>) -> bool {
+        if self.role == Role::Offer {
+            let removed = self.options.sdp.removes(section);
+            said.unshown = removed.then(|| section.rejection());
+        }
+        said.unshown.is_some()
+    }
+
+    /// Interface and address family towards a party; `side` is its place in `direction`. Both are
+    /// kept for the call. The family is that of the party's last description, or before there is
+    /// one that of the first it gets, until `address family` says otherwise.
+    fn place(&mut self, party: &mut Participant, side: usize, said_v6: bool) -> Wanted {
+        let options = self.options;
+        let asked = options.address_family_v6.filter(|_| side == 1);
+        let known = party.family_v6.filter(|_| side == 1);
+        let family = asked.or(known).unwrap_or(said_v6);
+        party.family_v6 = Some(family);
+        let mut wanted = Wanted {
+            interface: party.interface.unwrap_or_default(),
+            named: false,
+            v6: family,
+        };
+        let own = [&options.from_interface, &options.to_interface][side];
+        if let Some(name) = own.as_ref().or(options.direction[side].as_ref()) {
+            let chosen = self.interfaces.choose(name, party.interface);
+            party.interface = chosen.map(|chosen| chosen.interface);
+            wanted.interface = party.interface.unwrap_or_default();
+            match chosen.map(|chosen| chosen.family_v6) {
+                Some(Some(v6)) => wanted.v6 = asked.unwrap_or(v6),
+                Some(None) => wanted.named = true,
+                None => {
+                    let warning = Warning::UnknownInterface(name.clone());
+                    self.warnings.push(warning);
+                }
+            }
+        }
+        wanted
+    }
+
+    /// One section: `[speaker's, listener's]`, the call's `number`th from 1.
     fn section(
         &mut self,
         [said, told]: [&mut Media; 2],
         [said_place, told_place]: [Place; 2],
+        number: usize,
         params: &MediaParams,
     ) -> Result<Shown, SessionError> {
         // A side that was given a protocol of its own keeps it.
         let bridged = told.protocol != said.protocol;
+        said.controlling &= said.described || self.role == Role::Answer;
         self.hear(said, params);
         told.direction = reversed(params.direction);
-        let (announced, pairs, codecs, mid, dead);
+        let (announced, pairs, codecs, dead);
         match self.role {
             Role::Offer => {
                 let options = self.options.sdp.rtcp_mux;
@@ -159,25 +215,37 @@ impl Signal<'_> {
                 pairs = [!said.mux.on, !announced.same_port];
                 said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
                 codecs = said.offered.shown().to_vec();
-                said.mid.clone_from(&params.mid);
-                said.ptime_ms = params.ptime_ms;
+                // What the listener knows the section by stays, whoever thought of it.
+                if params.mid.is_some() {
+                    told.mid.clone_from(&params.mid);
+                } else if told.mid.is_none() {
+                    let generate = self.options.sdp.generate_mid;
+                    let own = said.mid.clone();
+                    told.mid = own.or_else(|| generate.then(|| generated_mid(number)));
+                }
                 said.ptime_reverse_ms = self.options.sdp.ptime_reverse_ms;
-                mid = params.mid.clone();
                 told.kind.clone_from(&said.kind);
+                if !told.described {
+                    told.encodings.clone_from(&said.encodings);
+                }
                 self.tell_protocol(told, &params.protocol, bridged);
                 dead = params.rejected;
             }
             Role::Answer => {
+                self.answer_protocol(told, &params.protocol);
                 announced = mux::hear_answer(&mut told.mux, &mut said.mux, params.rtcp_mux);
                 pairs = [!said.mux.on && !told.mux.far_single, !told.mux.on];
-                codecs = told.offered.answer(&params.codecs, &self.options.sdp.codec);
-                mid = told.mid.clone();
+                codecs = if params.rejected {
+                    params.codecs.clone()
+                } else {
+                    told.offered.answer(&params.codecs, &self.options.sdp.codec)
+                };
                 dead = params.rejected || told.rejected;
             }
         }
         said.merge_clocks(told, params);
         let mut shown = Shown {
-            address: self.shown_address(self.interfaces.first(told_place.interface, told_place.v6)),
+            address: self.shown_address(self.interfaces.first(told_place.wanted)),
             port: 0,
             rtcp: LocalRtcp {
                 port: 0,
@@ -185,18 +253,18 @@ impl Signal<'_> {
             },
             protocol: told.protocol.clone(),
             codecs,
-            ptime_ms: self.ptime(told, params.ptime_ms),
-            mid,
+            ptime_ms: self.ptime(said, told, params.ptime_ms),
+            mid: told.mid.clone(),
         };
         if dead {
             said.active = None;
             told.active = None;
             return Ok(shown);
         }
-        let [said_pair, told_pair] = pairs.map(|pair| pair && params.protocol.carries_rtp());
+        let [said_pair, told_pair] = pairs;
         // The listener's ports first, as rtpengine does: users know them as the lower ones.
-        self.bind(told, told_place, said.rtp.signalled, told_pair)?;
-        self.bind(said, said_place, told.rtp.signalled, said_pair)?;
+        self.bind(told, told_place, said.rtp.signalled(), told_pair)?;
+        self.bind(said, said_place, told.rtp.signalled(), said_pair)?;
         if let Some(binding) = told.binding() {
             shown.address = self.shown_address(binding.pool);
             shown.port = binding.rtp.bound.port;
@@ -206,35 +274,16 @@ impl Signal<'_> {
         Ok(shown)
     }
 
-    /// Where the speaker's signalling came from, if that is to be believed rather than its words.
-    fn source(&self) -> Option<IpAddr> {
-        let options = self.options;
-        let trusted = options.trust_address.unwrap_or(self.config.trust_address);
-        options.received_from.filter(|_| !trusted)
-    }
-
     /// What the speaker said about itself.
     fn hear(&self, media: &mut Media, params: &MediaParams) {
         let options = self.options;
-        let source = self.source();
-        let seen = |address: SocketAddr| match source {
-            Some(ip) => SocketAddr::new(ip, address.port()),
-            None => address,
-        };
         media.described = true;
         media.kind = String::from_utf8_lossy(&params.media_type).into();
         media.protocol = params.protocol.clone();
         media.rejected = params.rejected;
         media.direction = params.direction;
-        let rtp = params.rtp.map(seen);
         // A side that muxes may yet have to fall back to two ports.
-        let rtcp = match (params.rtp, params.rtcp) {
-            (Some(rtp), Some(rtcp)) if rtp == rtcp && params.protocol.carries_rtp() => {
-                Some(SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1)))
-            }
-            (_, rtcp) => rtcp,
-        };
-        let changed = media.rtp.signal(rtp) | media.rtcp.signal(rtcp.map(seen));
+        let changed = media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp);
         media.learn_epoch = media.learn_epoch.wrapping_add(u32::from(changed));
         media.learning = Learning {
             mode: if options.asymmetric {
@@ -249,7 +298,11 @@ impl Signal<'_> {
         };
         media.asymmetric = options.asymmetric;
         media.pierce_nat = options.pierce_nat;
+        media.unidirectional = options.unidirectional;
         media.encodings = encodings(&params.codecs);
+        if params.mid.is_some() {
+            media.mid.clone_from(&params.mid);
+        }
     }
 
     fn tell_protocol(&self, told: &mut Media, offered: &Protocol, bridged: bool) {
@@ -261,13 +314,29 @@ impl Signal<'_> {
         };
     }
 
-    /// `told`'s own wish, made with its offer, goes before what was said to it.
-    fn ptime(&self, told: &Media, said: Option<u32>) -> Option<u32> {
-        let asked = self.options.sdp.ptime_ms;
-        match self.role {
-            Role::Offer => asked.or(said),
-            Role::Answer => told.ptime_reverse_ms.or(asked).or(said).or(told.ptime_ms),
+    /// The offerer is answered in the protocol that it offered, unless the controller says otherwise.
+    fn answer_protocol(&self, told: &mut Media, answered: &Protocol) {
+        let asked = match self.options.transport_protocol {
+            Some(TransportProtocol::RtpAvp) => &Protocol::RtpAvp,
+            Some(TransportProtocol::RtpAvpf) => &Protocol::RtpAvpf,
+            Some(TransportProtocol::Accept) => answered,
+            Some(TransportProtocol::Secure(_)) | None => return,
+        };
+        if answered.carries_rtp() && told.protocol.carries_rtp() {
+            told.protocol.clone_from(asked);
         }
+    }
+
+    /// What is asked for goes before what is said, and that before what was said last. `told`'s wish
+    /// came with its offer; in an answer none can be made.
+    fn ptime(&self, said: &mut Media, told: &mut Media, written: Option<u32>) -> Option<u32> {
+        let asked = match self.role {
+            Role::Offer => self.options.sdp.ptime_ms,
+            Role::Answer => told.ptime_reverse_ms,
+        };
+        said.ptime_ms = written.or(said.ptime_ms);
+        told.ptime_ms = asked.or(written).or(told.ptime_ms).or(said.ptime_ms);
+        told.ptime_ms
     }
 
     fn shown_address(&self, pool: PoolId) -> IpAddr {
@@ -293,9 +362,7 @@ impl Signal<'_> {
         let fits = |at: &usize| {
             let binding = &media.bindings[*at];
             (binding.rtcp.is_some() || !pair)
-                && self
-                    .interfaces
-                    .serves(binding.pool, place.interface, place.v6)
+                && (!place.strict || self.interfaces.serves(binding.pool, place.wanted))
         };
         let find = |wanted: Option<SocketAddr>| {
             let all = media.bindings.iter().enumerate().rev();
@@ -324,7 +391,7 @@ impl Signal<'_> {
     }
 
     fn allocate(&mut self, place: Place, pair: bool) -> Result<Binding, SessionError> {
-        for pool in self.interfaces.candidates(place.interface, place.v6) {
+        for pool in self.interfaces.candidates(place.wanted) {
             let ports = self.interfaces.ports(pool);
             let Ok((rtp, rtcp)) = ports.bind(self.plane, place.shard, place.options, pair) else {
                 continue;
@@ -342,6 +409,28 @@ impl Signal<'_> {
             });
         }
         Err(SessionError::OutOfPorts)
+    }
+}
+
+impl Planned {
+    fn section(&self) -> Section<'_> {
+        match self {
+            Planned::Shown(shown) => Section::Shown(shown.local()),
+            Planned::LeftOut => Section::LeftOut,
+            Planned::Unknown(line) => Section::Rejected(line),
+        }
+    }
+}
+
+impl Participant {
+    /// Plans the sections from `index` on that the speaker was never shown: it cannot accept them.
+    /// RFC 3264 §6 wants each to be answered in its place.
+    fn unshown_from(&self, index: usize, planned: &mut Vec<Planned>) -> usize {
+        let rest = self.medias.get(index..).unwrap_or_default();
+        let before = planned.len();
+        let unshown = rest.iter().map_while(|media| media.unshown.clone());
+        planned.extend(unshown.map(Planned::Unknown));
+        planned.len() - before
     }
 }
 

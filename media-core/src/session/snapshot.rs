@@ -9,8 +9,8 @@ use super::verdict::{self, Evidence};
 use super::{
     CallReport, MediaReport, SsrcReport, StreamReport, StreamTotals, SubscriptionReport, TagReport,
 };
-use crate::engine::{DropReason, SsrcCounters, StreamCounters};
-use crate::units::Now;
+use crate::engine::{DropReason, LearnMode, SsrcCounters, StreamCounters};
+use crate::units::{Now, Ssrc};
 
 /// What a report needs besides the call.
 #[derive(Clone, Copy)]
@@ -43,7 +43,6 @@ impl Snapshot<'_> {
         CallReport {
             created: call.created.unix,
             last_signal: call.last_signal,
-            ssrcs: call.parties.iter().flat_map(ssrcs).collect(),
             tags: parties
                 .into_iter()
                 .map(|party| self.tag(call, party))
@@ -77,33 +76,30 @@ impl Snapshot<'_> {
                 .medias
                 .iter()
                 .zip(1..)
-                .map(|(media, index)| self.media(party, media, index, blocked))
+                .map(|(media, index)| self.media(media, index, blocked))
                 .collect(),
             blocked,
         }
     }
 
-    fn media(&self, party: &Participant, media: &Media, index: u32, blocked: bool) -> MediaReport {
+    fn media(&self, media: &Media, index: u32, blocked: bool) -> MediaReport {
         let flags = [
             (media.described, "initialized"),
             (media.asymmetric, "asymmetric"),
             (media.direction.receives(), "send"),
             (media.direction.sends(), "recv"),
             (media.mux.on, "rtcp-mux"),
-            (party.far, "ICE controlling"),
+            (media.controlling, "ICE controlling"),
+            (media.unidirectional, "unidirectional"),
         ];
-        let streams = [false, true];
-        let with_rtcp = media.protocol.carries_rtp();
         MediaReport {
             index,
             kind: media.kind.to_string(),
             protocol: String::from_utf8_lossy(media.protocol.name()).into_owned(),
             codec: codec(media),
-            streams: streams
-                .into_iter()
-                .filter(|is_rtcp| with_rtcp || !is_rtcp)
+            streams: [false, true]
                 .map(|is_rtcp| self.stream(media, is_rtcp, blocked))
-                .collect(),
+                .into(),
             flags: set(&flags),
         }
     }
@@ -121,31 +117,33 @@ impl Snapshot<'_> {
             .map(|local| local.counters.last_packet_us.get());
         let last = last.max().filter(|us| *us != 0);
         let last = last.map(|us| self.epoch + Duration::from_micros(us));
-        let local = media.binding().and_then(|binding| {
-            let local = if is_rtcp {
-                binding.rtcp.as_ref()?
-            } else {
-                &binding.rtp
+        let local = media.binding().map(|binding| {
+            let port = match &binding.rtcp {
+                Some(rtcp) if is_rtcp => rtcp.bound.port,
+                None if is_rtcp => 0,
+                _ => binding.rtp.bound.port,
             };
-            let address = self.interfaces.ports(binding.pool).address();
-            Some(SocketAddr::new(address, local.bound.port))
+            SocketAddr::new(self.interfaces.ports(binding.pool).address(), port)
         });
+        // There is nothing to find out for a party that is not to be learned of.
+        let settled = media.learning.mode == LearnMode::Off && media.described && last.is_some();
         let flags = [
             (!is_rtcp, "RTP"),
             (is_rtcp || media.mux.on, "RTCP"),
             (is_rtcp && media.mux.on, "fallback RTCP"),
             (media.described, "filled"),
-            (stream.confirmed, "confirmed"),
+            (stream.confirmed || settled, "confirmed"),
             (media.learning.strict_source, "strict source address"),
             (media.learning.media_handover, "media handover"),
         ];
         StreamReport {
             local,
             endpoint: stream.endpoint(),
-            advertised_endpoint: stream.signalled,
+            advertised_endpoint: stream.said,
             last_packet: last.map_or(media.since, |at| self.now.unix_at(at)),
             flags: set(&flags),
-            ssrc: latest(media, is_rtcp).map(SsrcCounters::ssrc),
+            ssrc: latest(media, is_rtcp),
+            sources: sources(media, is_rtcp).collect(),
             received: received(media, is_rtcp),
             sent: StreamTotals {
                 packets: sum(|c| c.packets_sent.get()),
@@ -158,7 +156,7 @@ impl Snapshot<'_> {
                 blocked,
                 sends: media.direction.sends(),
                 receives: media.direction.receives(),
-                has_endpoint: stream.endpoint().is_some(),
+                has_endpoint: stream.learned.or(stream.signalled()).is_some(),
                 packets: sum(|c| c.packets.get()),
                 rtcp_packets: sum(|c| c.rtcp_packets.get()),
                 packets_sent: sum(|c| c.packets_sent.get()),
@@ -225,25 +223,26 @@ fn errors(counters: &StreamCounters) -> u64 {
     counters.dropped_total().saturating_sub(meant)
 }
 
-/// Sources heard on a stream.
-fn sources(media: &Media, is_rtcp: bool) -> impl Iterator<Item = &SsrcCounters> {
-    let slots = media
-        .locals(is_rtcp)
-        .flat_map(|local| &local.counters.ssrcs);
-    slots.filter(|slot| slot.packets.get() > 0)
+/// Counters of the port that was used last.
+fn latest_used(media: &Media, is_rtcp: bool) -> Option<&StreamCounters> {
+    let used = media.locals(is_rtcp).map(|local| &*local.counters);
+    used.max_by_key(|counters| counters.last_packet_us.get())
 }
 
-/// The one heard last.
-fn latest(media: &Media, is_rtcp: bool) -> Option<&SsrcCounters> {
-    let heard = media.locals(is_rtcp).map(|local| &local.counters);
-    heard
-        .max_by_key(|counters| counters.last_packet_us.get())?
-        .latest_source()
+/// The source heard last.
+fn latest(media: &Media, is_rtcp: bool) -> Option<Ssrc> {
+    let counters = latest_used(media, is_rtcp)?;
+    if is_rtcp {
+        counters.rtcp_source()
+    } else {
+        counters.latest_source().map(SsrcCounters::ssrc)
+    }
 }
 
-/// The encoding that it uses.
+/// The encoding that the source heard last uses.
 fn codec(media: &Media) -> Option<String> {
-    let number = latest(media, false)?.payload_type.get().to_string();
+    let source = latest_used(media, false)?.latest_source()?;
+    let number = source.payload_type.get().to_string();
     let mut lines = media
         .encodings
         .lines()
@@ -253,11 +252,14 @@ fn codec(media: &Media) -> Option<String> {
         .map(|(_, encoding)| encoding.to_owned())
 }
 
-fn ssrcs(party: &Participant) -> impl Iterator<Item = SsrcReport> {
-    let used = party.medias.iter().flat_map(|media| sources(media, false));
+/// Sources heard on a stream.
+fn sources(media: &Media, is_rtcp: bool) -> impl Iterator<Item = SsrcReport> {
+    let slots = media
+        .locals(is_rtcp)
+        .flat_map(|local| &local.counters.ssrcs);
+    let used = slots.filter(|slot| slot.packets.get() > 0);
     used.map(|slot| SsrcReport {
         ssrc: slot.ssrc(),
-        tag: party.tag.to_string(),
         packets: slot.packets.get(),
         octets: slot.octets.get(),
         lost: slot.lost.get(),

@@ -222,8 +222,14 @@ impl Flags {
                     let item = text(&word[at + 1..]);
                     return apply(self, &rtpp::unescape(&item));
                 }
+                Key::Pairs(apply) => {
+                    let item = text(&word[at + 1..]);
+                    if let Some((from, to)) = rtpp::unescape(&item).split_once('>') {
+                        return apply(self, from, to);
+                    }
+                }
                 Key::Inert(why) => return once::inert(&name[..at], why),
-                Key::None | Key::Pairs(_) => {}
+                Key::None => {}
             }
         }
         if let Some(protocol) = table::transport_protocol(name) {

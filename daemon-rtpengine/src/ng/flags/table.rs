@@ -285,11 +285,11 @@ pub(super) static WORDS: &[Word] = &[
     inert("reject-ice", "ICE is not supported yet"),
     items("replace", |f, v| {
         let replace = &mut f.options.sdp.replace;
-        match v.replace([' ', '_'], "-").to_ascii_lowercase().as_str() {
+        match v.replace(' ', "-").as_str() {
             "origin" => replace.origin = true,
             "origin-full" => replace.origin_full = true,
             "session-connection" => replace.session_connection = true,
-            "sdp-version" => replace.sdp_version = true,
+            "SDP-version" | "sdp-version" => replace.sdp_version = true,
             "force-increment-sdp-ver" => replace.force_increment_sdp_version = true,
             "username" => replace.username = true,
             "session-name" => replace.session_name = true,
@@ -363,6 +363,18 @@ pub(super) static WORDS: &[Word] = &[
     items("sdp-attr-remove-video", |f, v| {
         edits_video(f).remove.push(v.to_owned())
     }),
+    pairs("sdp-attr-substitute-audio", |f, a, b| {
+        edits_audio(f).substitute.push((a.to_owned(), b.to_owned()));
+    }),
+    pairs("sdp-attr-substitute-global", |f, a, b| {
+        edits_none(f).substitute.push((a.to_owned(), b.to_owned()));
+    }),
+    pairs("sdp-attr-substitute-none", |f, a, b| {
+        edits_none(f).substitute.push((a.to_owned(), b.to_owned()));
+    }),
+    pairs("sdp-attr-substitute-video", |f, a, b| {
+        edits_video(f).substitute.push((a.to_owned(), b.to_owned()));
+    }),
     items("sdp-attr-video-add", |f, v| {
         edits_video(f).add.push(v.to_owned())
     }),
@@ -424,7 +436,7 @@ pub(super) static WORDS: &[Word] = &[
     }),
     inert("trickle-ice", "ICE is not supported yet"),
     flag("trust-address", |f| f.options.trust_address = Some(true)),
-    inert("unidirectional", NO_MATTER),
+    flag("unidirectional", |f| f.options.unidirectional = true),
     text("via-branch", |f, v| {
         f.via_branch = Some(v.to_owned());
     }),

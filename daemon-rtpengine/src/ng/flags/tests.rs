@@ -109,7 +109,8 @@ fn prefixed_flags_are_key_and_item_in_one() {
     let flags = of(
         r#"{"flags":["codec-strip-G729","codec-mask-all","transcode-PCMU","rtcp-mux-offer",
             "endpoint-learning-off","replace-origin","codec-transcode-opus/48000/2//a--1;b--2",
-            "SDES-no-AES_CM_128_HMAC_SHA1_80","sdp-attr-add-audio-x-note:a..b"]}"#,
+            "SDES-no-AES_CM_128_HMAC_SHA1_80","sdp-attr-add-audio-x-note:a..b",
+            "sdp-attr-remove-audio-ssrc:","sdp-attr-substitute-none-tool:x>tool:y..z"]}"#,
     );
     let codec = &flags.options.sdp.codec;
     assert_eq!(codec.strip, ["G729"]);
@@ -119,6 +120,11 @@ fn prefixed_flags_are_key_and_item_in_one() {
     assert_eq!(flags.options.endpoint_learning, Some(LearnMode::Off));
     assert!(flags.options.sdp.replace.origin);
     assert_eq!(flags.options.sdp.attributes.audio.add, ["x-note:a b"]);
+    assert_eq!(flags.options.sdp.attributes.audio.remove, ["ssrc:"]);
+    assert_eq!(
+        flags.options.sdp.attributes.session.substitute,
+        [("tool:x".to_owned(), "tool:y z".to_owned())]
+    );
 }
 
 #[test]

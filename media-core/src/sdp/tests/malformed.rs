@@ -132,6 +132,7 @@ fn nothing_to_rewrite_without_media() {
     let out = rewrite(
         &description,
         &crate::sdp::SdpOptions::default(),
+        std::net::Ipv4Addr::LOCALHOST.into(),
         &[],
         "",
         &mut crate::sdp::SentDescription::default(),
@@ -148,8 +149,8 @@ fn octets_that_are_no_text_pass_unchanged() {
     );
     let description = parse(&input).expect("parses");
     let params = description.params();
-    let media = [crate::sdp::LocalMedia {
-        address: params[0].rtp.expect("open").ip(),
+    let media = [crate::sdp::Section::Shown(crate::sdp::LocalMedia {
+        address: params[0].rtp.ip(),
         port: 4000,
         rtcp: crate::sdp::LocalRtcp {
             port: 0,
@@ -159,10 +160,11 @@ fn octets_that_are_no_text_pass_unchanged() {
         codecs: &[],
         ptime_ms: None,
         mid: None,
-    }];
+    })];
     let out = rewrite(
         &description,
         &crate::sdp::SdpOptions::default(),
+        std::net::Ipv4Addr::LOCALHOST.into(),
         &media,
         "",
         &mut crate::sdp::SentDescription::default(),
@@ -198,7 +200,7 @@ fn params_say_where_media_and_rtcp_go() {
          m=image 4012 udptl t38\nm=audio 65535 RTP/AVP 0\n",
     );
     let params = parse(text.as_bytes()).expect("parses").params();
-    let seen: Vec<_> = params.iter().map(|p| (p.rtp, p.rtcp)).collect();
+    let seen: Vec<_> = params.iter().map(|p| (Some(p.rtp), p.rtcp)).collect();
     let at = |text: &str| Some(text.parse::<SocketAddr>().expect("literal"));
     assert_eq!(
         seen,
@@ -206,16 +208,25 @@ fn params_say_where_media_and_rtcp_go() {
             (at("192.0.2.1:4000"), at("192.0.2.1:4001")),
             (at("192.0.2.1:4002"), at("192.0.2.1:5000")),
             (at("192.0.2.1:4004"), at("192.0.2.9:5000")),
-            (at("192.0.2.1:4006"), at("192.0.2.1:4006")),
-            (None, None),
-            (None, None),
-            (at("192.0.2.1:4012"), None),
+            (at("192.0.2.1:4006"), at("192.0.2.1:5000")),
+            (at("192.0.2.1:0"), at("192.0.2.1:1")),
+            (at("0.0.0.0:4010"), at("0.0.0.0:4011")),
+            (at("192.0.2.1:4012"), at("192.0.2.1:4013")),
             (at("192.0.2.1:65535"), None),
         ]
     );
     assert!(params[4].rejected && !params[5].rejected);
     assert_eq!(params[5].direction, Direction::SendOnly);
     assert_eq!(params[6].protocol, Protocol::Udptl);
+
+    let mut description = parse(text.as_bytes()).expect("parses");
+    description.set_source([203, 0, 113, 5].into());
+    let params = description.params();
+    assert_eq!(
+        (Some(params[2].rtp), params[2].rtcp),
+        (at("203.0.113.5:4004"), at("203.0.113.5:5000"))
+    );
+    assert_eq!(params[5].direction, Direction::SendRecv);
 }
 
 #[test]

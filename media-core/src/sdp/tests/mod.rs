@@ -8,8 +8,8 @@ mod properties;
 use std::net::IpAddr;
 
 use crate::sdp::{
-    CodecOptions, LocalMedia, LocalRtcp, OfferedCodecs, Protocol, SdpOptions, SentDescription,
-    parse, rewrite,
+    CodecOptions, LocalMedia, LocalRtcp, OfferedCodecs, Protocol, SdpOptions, Section,
+    SentDescription, parse, rewrite,
 };
 
 /// Session lines that most tests share.
@@ -47,26 +47,33 @@ impl Rewriter {
             .iter()
             .map(|section| OfferedCodecs::new(&section.codecs, &self.options.codec))
             .collect();
-        let media: Vec<LocalMedia<'_>> = params
+        let media: Vec<Section<'_>> = params
             .iter()
             .zip(&codecs)
             .zip((20000..).step_by(2))
-            .map(|((section, codecs), port)| LocalMedia {
-                address: self.address,
-                port: if section.rejected { 0 } else { port },
-                rtcp: self.mux.unwrap_or(LocalRtcp {
-                    port: port + 1,
-                    mux: section.rtcp_mux,
-                }),
-                protocol: self.protocol.as_ref().unwrap_or(&section.protocol),
-                codecs: codecs.shown(),
-                ptime_ms: self.options.ptime_ms.or(section.ptime_ms),
-                mid: section.mid.as_deref(),
+            .zip(description.media())
+            .map(|(((section, codecs), port), media)| {
+                if self.options.removes(media) {
+                    return Section::LeftOut;
+                }
+                Section::Shown(LocalMedia {
+                    address: self.address,
+                    port: if section.rejected { 0 } else { port },
+                    rtcp: self.mux.unwrap_or(LocalRtcp {
+                        port: port + 1,
+                        mux: section.rtcp_mux,
+                    }),
+                    protocol: self.protocol.as_ref().unwrap_or(&section.protocol),
+                    codecs: codecs.shown(),
+                    ptime_ms: self.options.ptime_ms.or(section.ptime_ms),
+                    mid: section.mid.as_deref(),
+                })
             })
             .collect();
         let text = rewrite(
             &description,
             &self.options,
+            self.address,
             &media,
             "0123456789ab",
             &mut self.sent,

@@ -88,6 +88,25 @@ fn codec_lines_follow_the_order_of_the_payload_types() {
 }
 
 #[test]
+fn codecs_that_come_back_stand_before_what_goes_with_the_others() {
+    let media = format!("m=audio 4000 RTP/AVP 8 0 9 101 3\n{DTMF}");
+    for (hidden, left) in [
+        (hide(&["PCMU"], &["PCMU", "PCMA"], &[]), "8 9 0 101 3"),
+        (
+            hide(&["PCMU", "PCMA"], &["PCMU", "PCMA"], &[]),
+            "9 0 8 101 3",
+        ),
+        (
+            hide(&["telephone-event"], &["telephone-event"], &[]),
+            "8 0 9 3 101",
+        ),
+    ] {
+        let out = offer_media(&media, codec(hidden.clone()));
+        assert_eq!(formats(&out), left, "{hidden:?}");
+    }
+}
+
+#[test]
 fn strip_matches_name_or_name_with_clock_and_channels() {
     let media = "m=audio 4000 RTP/AVP 111 0 8 101 110\na=rtpmap:111 opus/48000/2\n\
          a=rtpmap:101 telephone-event/8000\na=rtpmap:110 telephone-event/48000\n";
@@ -139,13 +158,19 @@ fn dtmf_alone_is_no_codec_list_and_its_lines_stay_as_written() {
 }
 
 #[test]
-fn mask_hides_like_strip_in_an_offer() {
+fn mask_and_consume_hide_like_strip_in_an_offer() {
     let mask = CodecOptions {
         mask: words(&["PCMU"]),
         ..CodecOptions::default()
     };
-    let out = offer_media("m=audio 4000 RTP/AVP 0 8\n", codec(mask));
-    assert_eq!(formats(&out), "8");
+    let consume = CodecOptions {
+        consume: words(&["PCMU"]),
+        ..CodecOptions::default()
+    };
+    for hidden in [mask, consume] {
+        let out = offer_media("m=audio 4000 RTP/AVP 0 8\n", codec(hidden));
+        assert_eq!(formats(&out), "8");
+    }
 }
 
 #[test]
@@ -297,6 +322,24 @@ fn other_udp_media_keeps_formats_and_attributes() {
 }
 
 #[test]
+fn messages_go_past_us_to_the_address_that_was_meant() {
+    let msrp = "a=accept-types:text/plain\na=path:msrp://192.0.2.1:4000/x;tcp\na=mid:0\n";
+    let out = offer_media(
+        &format!(
+            "m=message 4000 TCP/MSRP *\ni=chat\n{msrp}m=message 4002 TCP/MSRP *\nc=IN IP4 192.0.2.9\n{msrp}"
+        ),
+        SdpOptions::default(),
+    );
+    assert_eq!(
+        out,
+        format!(
+            "m=message 4000 TCP/MSRP *\ni=chat\nc=IN IP4 192.0.2.1\n{msrp}\
+             m=message 4002 TCP/MSRP *\nc=IN IP4 192.0.2.9\n{msrp}"
+        )
+    );
+}
+
+#[test]
 fn lines_of_a_section_keep_their_places() {
     let out = offer_media(
         "m=audio 4000/2 RTP/AVP 0\na=x\nb=AS:3\ni=foo\nk=z\na=y\nc=IN IP4 192.0.2.3\nt=0 1\n",
@@ -304,7 +347,7 @@ fn lines_of_a_section_keep_their_places() {
     );
     assert_eq!(
         out,
-        "m=audio 20000/2 RTP/AVP 0\na=x\nb=AS:3\ni=foo\nk=z\na=y\nc=IN IP4 127.0.0.1\nt=0 1\n\
+        "m=audio 20000 RTP/AVP 0\na=x\nb=AS:3\ni=foo\nk=z\na=y\nc=IN IP4 127.0.0.1\nt=0 1\n\
          a=rtpmap:0 PCMU/8000\na=sendrecv\na=rtcp:20001\n"
     );
 }
@@ -334,8 +377,8 @@ fn attribute_edits_work_on_copied_and_on_written_lines() {
                 ..Edits::default()
             },
             audio: Edits {
-                add: words(&["last"]),
-                remove: words(&["rtcp", "foo:b", "label"]),
+                add: words(&["last", "foo:bc", "last"]),
+                remove: words(&["rtcp", "foo:b", "label", "ssrc:"]),
                 substitute: vec![("sendrecv".into(), "sendonly".into())],
             },
             video: Edits::default(),
@@ -346,7 +389,7 @@ fn attribute_edits_work_on_copied_and_on_written_lines() {
     let out = offer(
         &format!(
             "{SESSION}{CONNECTION}a=tool:x\nm=video 4002 RTP/AVP 96\nm=audio 4000 RTP/AVP 0\n\
-             a=foo:b\na=foo:bc\na=label:1\na=labels:1\n"
+             a=foo:b\na=foo:bc\na=label:1\na=labels:1\na=ssrc:1 x\na=ssrc:2\n"
         ),
         options,
     );

@@ -13,9 +13,11 @@ use crate::units::{CallKey, Now, ShardId, SocketId};
 
 mod calls;
 mod deletes;
+mod descriptions;
 mod limits;
 mod media;
 mod properties;
+mod sections;
 
 /// Remembers sockets, routes and calls as a shard would, without sending anything.
 #[derive(Default)]
@@ -370,8 +372,9 @@ fn sdp_at(address: &str, port: u16, more: &str) -> String {
     )
 }
 
-fn lines<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
-    let mut found: Vec<&str> = text
+fn lines<'a>(text: &'a [u8], prefix: &str) -> Vec<&'a str> {
+    let mut found: Vec<&str> = str::from_utf8(text)
+        .unwrap()
         .lines()
         .filter_map(|line| line.strip_prefix(prefix))
         .collect();
