@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use media_core::session::{
-    CallReport, DeleteOutcome, MediaReport, SsrcReport, StreamReport, StreamTotals,
+    CallReport, DeleteOutcome, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
     SubscriptionReport, TagReport,
 };
 
@@ -172,6 +172,24 @@ fn stream(report: &StreamReport) -> Value<'static> {
         let sources = report.sources.iter().map(source).collect();
         out.push("reception", Value::List(sources));
     }
+    if let Some(report) = &report.reported {
+        out.push("reported", reported(report));
+    }
+    out
+}
+
+/// What the party itself reports by RTCP.
+fn reported(report: &RtcpReport) -> Value<'static> {
+    let mut out = Value::dict();
+    out.push("sender", int(report.sender.get()));
+    out.push("packets sent", int(report.packets_sent));
+    out.push("bytes sent", int(report.octets_sent));
+    if let Some(about) = report.about {
+        out.push("SSRC", int(about.get()));
+        out.push("lost", int(report.lost));
+        out.push("fraction lost", int(report.fraction_lost));
+        out.push("jitter", int(report.jitter_ticks));
+    }
     out
 }
 
@@ -281,6 +299,15 @@ mod tests {
                 duplicates: 0,
                 jitter: Duration::from_micros(1250),
             }],
+            reported: Some(RtcpReport {
+                sender: Ssrc::new(4369),
+                packets_sent: 50,
+                octets_sent: 8000,
+                about: Some(Ssrc::new(8738)),
+                lost: 3,
+                fraction_lost: 12,
+                jitter_ticks: 40,
+            }),
             received: StreamTotals {
                 packets: 50,
                 octets: 8600,
@@ -331,7 +358,9 @@ mod tests {
                 r#""SSRC":4369,"stats":{"packets":50,"bytes":8600,"errors":0},"#,
                 r#""verdict":"flowing","#,
                 r#""reception":[{"SSRC":4369,"packets":50,"bytes":8600,"lost":2,"reordered":1,"#,
-                r#""duplicates":0,"jitter_us":1250}]}],"#,
+                r#""duplicates":0,"jitter_us":1250}],"#,
+                r#""reported":{"sender":4369,"packets sent":50,"bytes sent":8000,"SSRC":8738,"#,
+                r#""lost":3,"fraction lost":12,"jitter":40}}],"#,
                 r#""flags":["initialized","send","recv"]}]}},"#,
                 r#""totals":{"RTP":{"packets":0,"bytes":0,"errors":0},"#,
                 r#""RTCP":{"packets":0,"bytes":0,"errors":0}},"result":"ok"}"#
