@@ -213,7 +213,11 @@ fn calls(c: &mut Criterion) {
             requests[timed..].iter().for_each(|r| world.ask(r));
             took
         };
-        for (what, timed) in [("offer", 1), ("offer, answer and delete", 3)] {
+        for (what, timed) in [
+            ("offer", 1),
+            ("offer, answer", 2),
+            ("offer, answer, delete", 3),
+        ] {
             group.bench_function(format!("{what}, {name}"), |b| {
                 b.iter_custom(|n| (0..n).map(|_| serve(timed)).sum());
             });
