@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media_core::sdp::{
-    LocalMedia, LocalRtcp, OfferedCodecs, Replace, SdpOptions, SentDescription, parse, rewrite,
+    LocalMedia, LocalRtcp, OfferedCodecs, Replace, SdpOptions, Section, SentDescription, parse,
+    rewrite,
 };
 
 /// A telephone's.
@@ -32,6 +33,7 @@ fn rewriting(c: &mut Criterion) {
         },
         ..SdpOptions::default()
     };
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut group = c.benchmark_group("sdp rewrite");
     for (name, text) in [("plain", PLAIN), ("webrtc", WEBRTC)] {
         let description = parse(text).expect("the sample is a description");
@@ -47,22 +49,31 @@ fn rewriting(c: &mut Criterion) {
                 let media: Vec<_> = sections
                     .iter()
                     .zip(&codecs)
-                    .map(|(section, codecs)| LocalMedia {
-                        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                        port: 30_000,
-                        rtcp: LocalRtcp {
-                            port: 30_001,
-                            mux: section.rtcp_mux,
-                        },
-                        protocol: &section.protocol,
-                        codecs: codecs.shown(),
-                        ptime_ms: section.ptime_ms,
-                        mid: section.mid.as_deref(),
+                    .map(|(section, codecs)| {
+                        Section::Shown(LocalMedia {
+                            address,
+                            port: 30_000,
+                            rtcp: LocalRtcp {
+                                port: 30_001,
+                                mux: section.rtcp_mux,
+                            },
+                            protocol: &section.protocol,
+                            codecs: codecs.shown(),
+                            ptime_ms: section.ptime_ms,
+                            mid: section.mid.as_deref(),
+                        })
                     })
                     .collect();
-                rewrite(&description, &options, &media, "0123456789ab", &mut sent)
-                    .expect("one entry for each section")
-                    .len()
+                rewrite(
+                    &description,
+                    &options,
+                    address,
+                    &media,
+                    "0123456789ab",
+                    &mut sent,
+                )
+                .expect("one entry for each section")
+                .len()
             });
         });
     }
