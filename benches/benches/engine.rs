@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media_core::buf::{PacketBuf, Slab};
 use media_core::engine::{
     Command, Component, Datagram, Egress, Engine, LearnMode, Learning, PayloadClocks, Route,
-    SinkAction,
+    SinkAction, Sinks,
 };
 use media_core::units::{
     CallKey, ClockRate, PayloadType, RtpTimestamp, SeqNo, ShardId, SocketId, Ssrc,
@@ -62,6 +62,7 @@ impl Shard {
                 first..first + 1
             };
             let sinks: Vec<_> = sinks.map(|n| SinkAction { socket: socket(n) }).collect();
+            let sinks = Sinks::from(sinks);
             let route = Route {
                 call: CallKey::new(u64::from(first)),
                 component: Component::Rtp,

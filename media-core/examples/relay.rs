@@ -61,12 +61,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             learn_epoch: 0,
             blocked: false,
             pierce_nat: false,
-            rtp_sinks: vec![SinkAction {
+            rtp_sinks: SinkAction {
                 socket: sockets[1 - n],
-            }],
-            rtcp_sinks: vec![SinkAction {
+            }
+            .into(),
+            rtcp_sinks: SinkAction {
                 socket: sockets[1 - n],
-            }],
+            }
+            .into(),
             clocks: Arc::clone(&clocks),
             counters: Arc::clone(&counters[n]),
         };

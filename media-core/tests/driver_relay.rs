@@ -66,7 +66,7 @@ on_both_drivers! {
         let early = common::peer(false);
         early.send_to(&rtp(1, b"early"), local).unwrap();
         let mut route = common::route(CallKey::new(1), early.local_addr().unwrap());
-        route.rtp_sinks = vec![SinkAction { socket }];
+        route.rtp_sinks = SinkAction { socket }.into();
         plane.commands(SHARD, vec![Command::Route { socket, route: Box::new(route) }]);
         let mut got = [0; 64];
         let n = early.recv(&mut got).expect("the packet, sent back by its own route");

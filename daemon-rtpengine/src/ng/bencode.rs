@@ -116,7 +116,8 @@ impl<'a> Reader<'a> {
             }
             b'd' => {
                 self.at += 1;
-                let mut pairs = Vec::new();
+                // A request's own keys; what is nested is small.
+                let mut pairs = Vec::with_capacity(if depth == 0 { 16 } else { 4 });
                 while self.peek()? != b'e' {
                     let key = self.bytes()?;
                     pairs.push((Cow::Borrowed(key), self.value(depth + 1)?));

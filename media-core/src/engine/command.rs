@@ -74,9 +74,9 @@ pub struct Route {
     /// Sends an empty datagram to `endpoint` when the route is set, to open a NAT's hole.
     pub pierce_nat: bool,
     /// Streams that RTP (and what is not RTP) is forwarded to, through each one's own socket.
-    pub rtp_sinks: Vec<SinkAction>,
+    pub rtp_sinks: Sinks,
     /// Streams that RTCP is forwarded to.
-    pub rtcp_sinks: Vec<SinkAction>,
+    pub rtcp_sinks: Sinks,
     /// Clock rate by payload type, for jitter.
     pub clocks: Arc<PayloadClocks>,
     /// Written by the shard, read by anyone.
@@ -88,6 +88,58 @@ pub struct Route {
 pub struct SinkAction {
     /// Sends through this socket, to the endpoint of the stream on it. Same call, same shard.
     pub socket: SocketId,
+}
+
+/// The destinations of a stream; mostly one, and then in place: neither setting up a call nor finding a
+/// packet's sink goes through another piece of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sinks {
+    /// Nobody.
+    #[default]
+    None,
+    /// One stream.
+    One(SinkAction),
+    /// Several streams; more than [`Sinks::MAX`] are cut.
+    Many(Box<[SinkAction]>),
+}
+
+impl Sinks {
+    /// The most streams that one stream may be forwarded to.
+    pub const MAX: usize = 16;
+
+    /// All of them.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[SinkAction] {
+        match self {
+            Sinks::None => &[],
+            Sinks::One(sink) => std::slice::from_ref(sink),
+            Sinks::Many(sinks) => sinks,
+        }
+    }
+}
+
+impl From<Option<SinkAction>> for Sinks {
+    fn from(sink: Option<SinkAction>) -> Self {
+        sink.map_or(Sinks::None, Sinks::One)
+    }
+}
+
+impl From<SinkAction> for Sinks {
+    fn from(sink: SinkAction) -> Self {
+        Sinks::One(sink)
+    }
+}
+
+impl From<Vec<SinkAction>> for Sinks {
+    fn from(mut sinks: Vec<SinkAction>) -> Self {
+        sinks.truncate(Self::MAX);
+        match sinks[..] {
+            [] => Sinks::None,
+            [sink] => Sinks::One(sink),
+            _ => Sinks::Many(sinks.into_boxed_slice()),
+        }
+    }
 }
 
 /// What a socket carries, and so how its packets are told apart.

@@ -75,7 +75,7 @@ impl Engine {
         } else {
             &stream.rtp_sinks
         };
-        let Some((last, others)) = sinks.split_last() else {
+        let Some((last, others)) = sinks.as_slice().split_last() else {
             return Verdict::Dropped(DropReason::NoSink);
         };
         let mut refused = None;

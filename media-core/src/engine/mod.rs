@@ -35,7 +35,7 @@ use stream::Stream;
 use timer::{CallSlot, Timers};
 
 pub use command::{
-    CallTimeouts, Command, Component, LearnMode, Learning, PayloadClocks, Route, SinkAction,
+    CallTimeouts, Command, Component, LearnMode, Learning, PayloadClocks, Route, SinkAction, Sinks,
 };
 pub use counters::{
     Counter, DropReason, ReportCounters, ShardCounters, SsrcCounters, StreamCounters,
@@ -135,6 +135,7 @@ impl Engine {
         let own = stream.counters.packets.get() ^ stream.counters.ssrcs[0].packets.get();
         let Some(sink) = stream
             .rtp_sinks
+            .as_slice()
             .first()
             .and_then(|sink| self.stream(sink.socket))
         else {

@@ -5,13 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::learning::Learner;
-use super::{Component, DropReason, PayloadClocks, Route, SinkAction, StreamCounters};
+use super::{Component, DropReason, PayloadClocks, Route, Sinks, StreamCounters};
 use crate::media::stats::ReceptionStats;
 use crate::units::{CallKey, ClockRate, Ssrc};
 use crate::wire::rtp::RtpHeader;
-
-/// The most streams one stream may be forwarded to; longer lists are cut.
-pub(super) const MAX_SINKS: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -21,8 +18,8 @@ pub(super) struct Stream {
     pub(super) component: Component,
     pub(super) learner: Learner,
     pub(super) blocked: bool,
-    pub(super) rtp_sinks: Box<[SinkAction]>,
-    pub(super) rtcp_sinks: Box<[SinkAction]>,
+    pub(super) rtp_sinks: Sinks,
+    pub(super) rtcp_sinks: Sinks,
     pub(super) counters: Arc<StreamCounters>,
     pub(super) last_packet: Option<Instant>,
     clocks: Arc<PayloadClocks>,
@@ -64,8 +61,8 @@ impl Stream {
             component: route.component,
             learner,
             blocked: route.blocked,
-            rtp_sinks: cut(route.rtp_sinks),
-            rtcp_sinks: cut(route.rtcp_sinks),
+            rtp_sinks: route.rtp_sinks,
+            rtcp_sinks: route.rtcp_sinks,
             counters: route.counters,
             last_packet: None,
             clocks: route.clocks,
@@ -81,8 +78,8 @@ impl Stream {
         self.learner.update(now, &route);
         self.component = route.component;
         self.blocked = route.blocked;
-        self.rtp_sinks = cut(route.rtp_sinks);
-        self.rtcp_sinks = cut(route.rtcp_sinks);
+        self.rtp_sinks = route.rtp_sinks;
+        self.rtcp_sinks = route.rtcp_sinks;
         if !Arc::ptr_eq(&self.counters, &route.counters) {
             self.counters = route.counters;
             self.sources = [const { Source::empty() }; StreamCounters::SSRCS];
@@ -161,9 +158,4 @@ impl Stream {
             self.counters.ssrcs[place].restart(ssrc);
         }
     }
-}
-
-fn cut(mut sinks: Vec<SinkAction>) -> Box<[SinkAction]> {
-    sinks.truncate(MAX_SINKS);
-    sinks.into_boxed_slice()
 }

@@ -25,8 +25,8 @@ pub(super) fn route(call: u64) -> Route {
         learn_epoch: 0,
         blocked: false,
         pierce_nat: false,
-        rtp_sinks: Vec::new(),
-        rtcp_sinks: Vec::new(),
+        rtp_sinks: Sinks::None,
+        rtcp_sinks: Sinks::None,
         clocks: Arc::default(),
         counters: Arc::default(),
     }
@@ -66,7 +66,7 @@ impl Bench {
         [(a, b, 1000), (b, a, 2000)].map(|(socket, sink, port)| {
             let mut r = route(n.into());
             r.endpoint = Some(peer(port));
-            r.rtp_sinks = vec![SinkAction { socket: sink }];
+            r.rtp_sinks = SinkAction { socket: sink }.into();
             r.rtcp_sinks.clone_from(&r.rtp_sinks);
             let counters = Arc::clone(&r.counters);
             self.command(Command::Route {
@@ -169,7 +169,10 @@ fn several_sinks_each_get_the_packet() {
     t.call(1);
     let mut r = route(0);
     r.endpoint = Some(peer(1000));
-    r.rtp_sinks = [1, 2, 3].map(|n| SinkAction { socket: socket(n) }).to_vec();
+    r.rtp_sinks = [1, 2, 3]
+        .map(|n| SinkAction { socket: socket(n) })
+        .to_vec()
+        .into();
     t.command(Command::Route {
         socket: socket(0),
         route: Box::new(r),
@@ -190,8 +193,8 @@ fn rtcp_on_a_muxed_port_goes_to_the_rtcp_sink() {
     t.call(1);
     let mut r = route(0);
     r.component = Component::RtpAndRtcp;
-    r.rtp_sinks = vec![SinkAction { socket: socket(1) }];
-    r.rtcp_sinks = vec![SinkAction { socket: socket(3) }];
+    r.rtp_sinks = SinkAction { socket: socket(1) }.into();
+    r.rtcp_sinks = SinkAction { socket: socket(3) }.into();
     t.command(Command::Route {
         socket: socket(0),
         route: Box::new(r),
@@ -241,7 +244,7 @@ fn blocked_media_is_counted_but_not_sent() {
     t.call(0);
     let mut r = route(0);
     r.blocked = true;
-    r.rtp_sinks = vec![SinkAction { socket: socket(1) }];
+    r.rtp_sinks = SinkAction { socket: socket(1) }.into();
     let counters = Arc::clone(&r.counters);
     t.command(Command::Route {
         socket: socket(0),
@@ -266,13 +269,13 @@ fn a_sink_without_an_endpoint_gets_nothing() {
     let mut t = Bench::new();
     t.call(0);
     let mut r = route(0);
-    r.rtp_sinks = vec![SinkAction { socket: socket(0) }];
+    r.rtp_sinks = SinkAction { socket: socket(0) }.into();
     t.command(Command::Route {
         socket: socket(5),
         route: Box::new(r),
     });
     let mut r = route(0);
-    r.rtp_sinks = vec![SinkAction { socket: socket(5) }];
+    r.rtp_sinks = SinkAction { socket: socket(5) }.into();
     t.command(Command::Route {
         socket: socket(0),
         route: Box::new(r),

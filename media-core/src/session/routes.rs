@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::call::{Call, Local, Media};
-use crate::engine::{Command, Component, LearnMode, Learning, Route, SinkAction};
+use crate::engine::{self, Command, Component, LearnMode, Learning, Route, SinkAction};
 use crate::units::SocketId;
 
 /// Where one section's packets go.
@@ -116,11 +116,8 @@ impl Restated {
         media: &Media,
         is_rtcp: bool,
     ) -> Command {
-        let sink = |socket: Option<SocketId>| -> Vec<SinkAction> {
-            socket
-                .map(|socket| SinkAction { socket })
-                .into_iter()
-                .collect()
+        let sink = |socket: Option<SocketId>| {
+            engine::Sinks::from(socket.map(|socket| SinkAction { socket }))
         };
         Command::Route {
             socket: local.bound.socket,

@@ -157,8 +157,8 @@ impl World {
             learn_epoch: 0,
             blocked: false,
             pierce_nat: false,
-            rtp_sinks: sinks.clone(),
-            rtcp_sinks: sinks,
+            rtp_sinks: sinks.clone().into(),
+            rtcp_sinks: sinks.into(),
             clocks: Arc::new(PayloadClocks::new(clocks)),
             counters: Arc::default(),
         }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use media_core::driver::{Driver, DriverConfig, IoChoice, StartError};
 use media_core::engine::{
-    Command, Component, Event, LearnMode, Learning, MediaPlane, Route, SinkAction, SocketOptions,
-    StreamCounters,
+    Command, Component, Event, LearnMode, Learning, MediaPlane, Route, SinkAction, Sinks,
+    SocketOptions, StreamCounters,
 };
 use media_core::units::{CallKey, PayloadType, RtpTimestamp, SeqNo, ShardId, SocketId, Ssrc};
 use media_core::wire::rtp::{RtpBuilder, RtpHeader};
@@ -79,8 +79,8 @@ pub fn route(call: CallKey, endpoint: SocketAddr) -> Route {
         learn_epoch: 0,
         blocked: false,
         pierce_nat: false,
-        rtp_sinks: Vec::new(),
-        rtcp_sinks: Vec::new(),
+        rtp_sinks: Sinks::None,
+        rtcp_sinks: Sinks::None,
         clocks: Arc::default(),
         counters: Arc::default(),
     }
@@ -93,9 +93,9 @@ pub fn call(plane: &dyn MediaPlane, shard: ShardId, key: u64, v6: [bool; 2]) -> 
     let counters: [Arc<StreamCounters>; 2] = [Arc::default(), Arc::default()];
     let key = CallKey::new(key);
     let routes = [0, 1].map(|n| {
-        let sinks = vec![SinkAction {
+        let sinks = Sinks::One(SinkAction {
             socket: bound[1 - n].0,
-        }];
+        });
         let mut route = route(key, peers[n].local_addr().unwrap());
         route.rtp_sinks.clone_from(&sinks);
         route.rtcp_sinks = sinks;

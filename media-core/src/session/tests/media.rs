@@ -295,7 +295,8 @@ fn direction_chooses_interfaces_and_is_remembered() {
     );
     let sink = desk
         .route_at(&format!("127.0.0.2:{}", port(&offered)))
-        .rtp_sinks[0]
+        .rtp_sinks
+        .as_slice()[0]
         .socket;
     assert_eq!(desk.plane.lock().open[&sink].ip().to_string(), "127.0.0.1");
     // Another interface, another port.
@@ -354,7 +355,7 @@ fn ipv4_and_ipv6_sides_are_joined() {
     assert_eq!(lines(&answered.sdp, "c="), ["IN IP4 127.0.0.1"]);
     let route = desk.route_at(&format!("[::1]:{}", port(&offered)));
     assert_eq!(route.endpoint, Some("[::1]:5000".parse().unwrap()));
-    let sink = route.rtp_sinks[0].socket;
+    let sink = route.rtp_sinks.as_slice()[0].socket;
     assert_eq!(
         desk.plane.lock().open[&sink].to_string(),
         format!("127.0.0.1:{}", port(&answered))

@@ -126,7 +126,12 @@ impl MediaPlane for Books {
         }
         // No route may name a socket that is gone.
         for route in inner.routes.values() {
-            for sink in route.rtp_sinks.iter().chain(&route.rtcp_sinks) {
+            for sink in route
+                .rtp_sinks
+                .as_slice()
+                .iter()
+                .chain(route.rtcp_sinks.as_slice())
+            {
                 inner.is_open(sink.socket);
                 assert_eq!(sink.socket.shard(), shard_of(route, &inner.routes));
             }
@@ -295,14 +300,14 @@ impl Desk {
     /// Where RTP that arrives on this port of 127.0.0.1 leaves: local and remote port.
     fn rtp_leaves(&self, port: u16) -> Option<(u16, Option<u16>)> {
         let route = self.route(port);
-        let sink = route.rtp_sinks.first()?.socket;
+        let sink = route.rtp_sinks.as_slice().first()?.socket;
         let inner = self.plane.lock();
         let endpoint = inner.routes[&sink].endpoint.map(|endpoint| endpoint.port());
         Some((inner.open[&sink].port(), endpoint))
     }
     fn rtcp_leaves(&self, port: u16) -> Option<(u16, Option<u16>)> {
         let route = self.route(port);
-        let sink = route.rtcp_sinks.first()?.socket;
+        let sink = route.rtcp_sinks.as_slice().first()?.socket;
         let inner = self.plane.lock();
         let endpoint = inner.routes[&sink].endpoint.map(|endpoint| endpoint.port());
         Some((inner.open[&sink].port(), endpoint))
