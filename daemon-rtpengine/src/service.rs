@@ -176,7 +176,7 @@ impl Service {
                 reply::sdp(done.sdp)
             }
             Request::Delete(delete) => reply::deleted(sessions.delete(now, &delete.as_delete())?),
-            Request::Query(query) => reply::query(&sessions.query(now, &query.as_query())?),
+            Request::Query(query) => reply::query(sessions.query(now, &query.as_query())?),
             Request::List(limit) => reply::list(sessions.list(*limit)),
             Request::Statistics => statistics::reply(
                 &sessions.statistics(now),

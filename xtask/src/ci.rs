@@ -9,7 +9,7 @@ use crate::{deny, fuzz, packages, shell, suite};
 /// A step's name and what it runs.
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("packages", packages::install),
     ("format", || {
         shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))
@@ -41,6 +41,14 @@ const STEPS: [Step; 8] = [
     ("licences and versions", deny::run),
     ("fuzz build", || fuzz::build().map(drop)),
     ("tests", suite::run),
+    ("benches run once", || {
+        // In the tests' profile: a bench's own takes minutes to link.
+        shell::run(&mut shell::cargo([
+            "test",
+            "--package=voxplane-benches",
+            "--benches",
+        ]))
+    }),
 ];
 
 /// Runs the steps up to the first that fails.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use media_core::session::{
-    CallReport, DeleteOutcome, MediaReport, SsrcReport, StreamReport, StreamTotals,
+    CallReport, DeleteOutcome, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
     SubscriptionReport, TagReport,
 };
 
@@ -48,7 +48,7 @@ pub fn sdp(text: Vec<u8>) -> Value<'static> {
 /// What `delete` found, or a warning that it found nothing.
 #[must_use]
 pub fn deleted(outcome: DeleteOutcome) -> Value<'static> {
-    let mut reply = match &outcome.report {
+    let mut reply = match outcome.report {
         Some(report) => call(report),
         None => Value::dict(),
     };
@@ -60,7 +60,7 @@ pub fn deleted(outcome: DeleteOutcome) -> Value<'static> {
 
 /// A call's state.
 #[must_use]
-pub fn query(report: &CallReport) -> Value<'static> {
+pub fn query(report: CallReport) -> Value<'static> {
     with_result(call(report), "ok")
 }
 
@@ -85,8 +85,8 @@ pub(crate) fn int(n: impl TryInto<i64>) -> Value<'static> {
     Value::Int(n.try_into().unwrap_or(i64::MAX))
 }
 
-fn call(report: &CallReport) -> Value<'static> {
-    let mut out = Value::dict();
+fn call(report: CallReport) -> Value<'static> {
+    let mut out = Value::dict_of(7);
     out.push("created", int(report.created.as_secs()));
     out.push("created_us", int(report.created.subsec_micros()));
     out.push("last signal", int(report.last_signal.as_secs()));
@@ -95,8 +95,8 @@ fn call(report: &CallReport) -> Value<'static> {
     // entry here and expect its own figures.
     out.push("SSRC", Value::dict());
     let mut tags = Value::dict();
-    for report in &report.tags {
-        tags.push(report.key.clone(), tag(report));
+    for mut report in report.tags {
+        tags.push(std::mem::take(&mut report.key), tag(report));
     }
     out.push("tags", tags);
     let mut totals = Value::dict();
@@ -106,53 +106,53 @@ fn call(report: &CallReport) -> Value<'static> {
     out
 }
 
-fn tag(report: &TagReport) -> Value<'static> {
-    let mut out = Value::dict();
-    out.push("tag", Value::string(report.tag.clone()));
-    if let Some(branch) = &report.via_branch {
-        out.push("via-branch", Value::string(branch.clone()));
+fn tag(report: TagReport) -> Value<'static> {
+    let mut out = Value::dict_of(8);
+    out.push("tag", Value::string(report.tag));
+    if let Some(branch) = report.via_branch {
+        out.push("via-branch", Value::string(branch));
     }
-    if let Some(label) = &report.label {
-        out.push("label", Value::string(label.clone()));
+    if let Some(label) = report.label {
+        out.push("label", Value::string(label));
     }
     out.push("created", int(report.created.as_secs()));
-    out.push("subscriptions", subscriptions(&report.subscriptions));
-    out.push("subscribers", subscriptions(&report.subscribers));
+    out.push("subscriptions", subscriptions(report.subscriptions));
+    out.push("subscribers", subscriptions(report.subscribers));
     out.push(
         "medias",
-        Value::List(report.medias.iter().map(media).collect()),
+        Value::List(report.medias.into_iter().map(media).collect()),
     );
     out
 }
 
-fn subscriptions(reports: &[SubscriptionReport]) -> Value<'static> {
-    let one = |report: &SubscriptionReport| {
+fn subscriptions(reports: Vec<SubscriptionReport>) -> Value<'static> {
+    let one = |report: SubscriptionReport| {
         let mut out = Value::dict();
-        out.push("tag", Value::string(report.tag.clone()));
+        out.push("tag", Value::string(report.tag));
         out.push("type", Value::str(report.kind));
         out
     };
-    Value::List(reports.iter().map(one).collect())
+    Value::List(reports.into_iter().map(one).collect())
 }
 
-fn media(report: &MediaReport) -> Value<'static> {
-    let mut out = Value::dict();
+fn media(report: MediaReport) -> Value<'static> {
+    let mut out = Value::dict_of(6);
     out.push("index", int(report.index));
-    out.push("type", Value::string(report.kind.clone()));
-    out.push("protocol", Value::string(report.protocol.clone()));
-    if let Some(codec) = &report.codec {
-        out.push("codec", Value::string(codec.clone()));
+    out.push("type", Value::string(report.kind));
+    out.push("protocol", Value::string(report.protocol));
+    if let Some(codec) = report.codec {
+        out.push("codec", Value::string(codec));
     }
     out.push(
         "streams",
-        Value::List(report.streams.iter().map(stream).collect()),
+        Value::List(report.streams.into_iter().map(stream).collect()),
     );
     out.push("flags", words(&report.flags));
     out
 }
 
-fn stream(report: &StreamReport) -> Value<'static> {
-    let mut out = Value::dict();
+fn stream(report: StreamReport) -> Value<'static> {
+    let mut out = Value::dict_of(12);
     if let Some(local) = report.local {
         out.push("local port", int(local.port()));
         out.push("local address", Value::string(local.ip().to_string()));
@@ -172,12 +172,30 @@ fn stream(report: &StreamReport) -> Value<'static> {
         let sources = report.sources.iter().map(source).collect();
         out.push("reception", Value::List(sources));
     }
+    if let Some(report) = &report.reported {
+        out.push("reported", reported(report));
+    }
+    out
+}
+
+/// What the party itself reports by RTCP.
+fn reported(report: &RtcpReport) -> Value<'static> {
+    let mut out = Value::dict_of(7);
+    out.push("sender", int(report.sender.get()));
+    out.push("packets sent", int(report.packets_sent));
+    out.push("bytes sent", int(report.octets_sent));
+    if let Some(about) = report.about {
+        out.push("SSRC", int(about.get()));
+        out.push("lost", int(report.lost));
+        out.push("fraction lost", int(report.fraction_lost));
+        out.push("jitter", int(report.jitter_ticks));
+    }
     out
 }
 
 /// What was measured on the packets of one source.
 fn source(report: &SsrcReport) -> Value<'static> {
-    let mut out = Value::dict();
+    let mut out = Value::dict_of(7);
     out.push("SSRC", int(report.ssrc.get()));
     out.push("packets", int(report.packets));
     out.push("bytes", int(report.octets));
@@ -210,7 +228,7 @@ fn words(words: &[&'static str]) -> Value<'static> {
 }
 
 fn stats(totals: &StreamTotals) -> Value<'static> {
-    let mut out = Value::dict();
+    let mut out = Value::dict_of(3);
     out.push("packets", int(totals.packets));
     out.push("bytes", int(totals.octets));
     out.push("errors", int(totals.errors));
@@ -281,6 +299,15 @@ mod tests {
                 duplicates: 0,
                 jitter: Duration::from_micros(1250),
             }],
+            reported: Some(RtcpReport {
+                sender: Ssrc::new(4369),
+                packets_sent: 50,
+                octets_sent: 8000,
+                about: Some(Ssrc::new(8738)),
+                lost: 3,
+                fraction_lost: 12,
+                jitter_ticks: 40,
+            }),
             received: StreamTotals {
                 packets: 50,
                 octets: 8600,
@@ -318,7 +345,7 @@ mod tests {
             rtcp: StreamTotals::default(),
         };
         assert_eq!(
-            text(&query(&report)),
+            text(&query(report)),
             concat!(
                 r#"{"created":1795231472,"created_us":610413,"last signal":1795231472,"SSRC":{},"#,
                 r#""tags":{"A":{"tag":"A","label":"lbl","created":1795231472,"#,
@@ -331,7 +358,9 @@ mod tests {
                 r#""SSRC":4369,"stats":{"packets":50,"bytes":8600,"errors":0},"#,
                 r#""verdict":"flowing","#,
                 r#""reception":[{"SSRC":4369,"packets":50,"bytes":8600,"lost":2,"reordered":1,"#,
-                r#""duplicates":0,"jitter_us":1250}]}],"#,
+                r#""duplicates":0,"jitter_us":1250}],"#,
+                r#""reported":{"sender":4369,"packets sent":50,"bytes sent":8000,"SSRC":8738,"#,
+                r#""lost":3,"fraction lost":12,"jitter":40}}],"#,
                 r#""flags":["initialized","send","recv"]}]}},"#,
                 r#""totals":{"RTP":{"packets":0,"bytes":0,"errors":0},"#,
                 r#""RTCP":{"packets":0,"bytes":0,"errors":0}},"result":"ok"}"#

@@ -22,6 +22,11 @@ impl<'a> Value<'a> {
     pub const fn dict() -> Self {
         Value::Dict(Vec::new())
     }
+    /// An empty dictionary with room for that many pairs.
+    #[must_use]
+    pub fn dict_of(pairs: usize) -> Self {
+        Value::Dict(Vec::with_capacity(pairs))
+    }
     /// A string that is borrowed.
     #[must_use]
     pub const fn str(text: &'a str) -> Self {

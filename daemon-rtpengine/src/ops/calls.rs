@@ -133,6 +133,7 @@ mod tests {
                 duplicates: 0,
                 jitter: Duration::from_millis(4),
             }],
+            reported: None,
             received: StreamTotals {
                 packets: 3,
                 octets: 516,

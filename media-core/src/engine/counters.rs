@@ -107,8 +107,8 @@ pub struct StreamCounters {
     pub other_source: Counter,
     /// Packets that were dropped, by [`DropReason`].
     pub dropped: [Counter; DropReason::COUNT],
-    /// Bit 32 and the sender's SSRC of the last RTCP packet; 0: never one.
-    pub(super) latest_rtcp_source: Counter,
+    /// What this party's own RTCP says.
+    pub reports: ReportCounters,
     /// Which of `ssrcs` the last RTP packet was from.
     pub latest_source: Counter,
     /// The most recent RTP sources; a new one is written over the stalest.
@@ -130,17 +130,58 @@ impl StreamCounters {
         let at = usize::try_from(self.latest_source.get()).ok()?;
         self.ssrcs.get(at).filter(|slot| slot.packets.get() > 0)
     }
-    /// The sender of the last RTCP packet; `None` before the first.
-    #[must_use]
-    pub fn rtcp_source(&self) -> Option<Ssrc> {
-        let latest = self.latest_rtcp_source.get();
-        let ssrc = latest.checked_sub(1 << 32)?;
-        u32::try_from(ssrc).ok().map(Ssrc::new)
-    }
     /// Packets dropped for this reason.
     #[must_use]
     pub fn dropped_for(&self, reason: DropReason) -> u64 {
         self.dropped[reason as usize].get()
+    }
+}
+
+/// What a party reports by RTCP of what it sends and receives (RFC 3550 §6.4): its last word.
+#[derive(Debug, Default)]
+pub struct ReportCounters {
+    /// Bit 32 and the SSRC of the RTCP packet's sender; 0: never one.
+    pub(super) sender: Counter,
+    /// Bit 32 and the SSRC that the last report block is about; 0: never one.
+    pub(super) about: Counter,
+    /// Sender reports seen.
+    pub sender_reports: Counter,
+    /// Packets that the party says it has sent, by its last sender report.
+    pub packets_sent: Counter,
+    /// Payload octets that it says it has sent.
+    pub octets_sent: Counter,
+    /// Report blocks seen.
+    pub blocks: Counter,
+    /// Share of packets lost on the way to the party since its report before, × 256.
+    pub fraction_lost: Counter,
+    /// Packets lost on the way to it since the start; 0 where duplicates made it negative.
+    pub lost: Counter,
+    /// Interarrival jitter at the party, in ticks of the media's clock.
+    pub jitter_ticks: Counter,
+}
+
+impl ReportCounters {
+    const SEEN: u64 = 1 << 32;
+
+    pub(super) fn set_sender(&self, ssrc: Ssrc) {
+        self.sender.set(Self::SEEN | u64::from(ssrc.get()));
+    }
+    pub(super) fn set_about(&self, ssrc: Ssrc) {
+        self.about.set(Self::SEEN | u64::from(ssrc.get()));
+    }
+    /// Who sent the last RTCP packet; `None` before the first.
+    #[must_use]
+    pub fn sender(&self) -> Option<Ssrc> {
+        Self::seen(&self.sender)
+    }
+    /// Whom the last report block was about; `None` before the first.
+    #[must_use]
+    pub fn about(&self) -> Option<Ssrc> {
+        Self::seen(&self.about)
+    }
+    fn seen(ssrc: &Counter) -> Option<Ssrc> {
+        let ssrc = ssrc.get().checked_sub(Self::SEEN)?;
+        u32::try_from(ssrc).ok().map(Ssrc::new)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::learning::Source;
+use super::reports;
 use super::{Component, Datagram, DropReason, Egress, Engine, Event, Verdict};
 use crate::units::SocketId;
 use crate::wire::demux::{PacketKind, classify};
@@ -60,12 +61,7 @@ impl Engine {
             }
             Kind::Rtcp => {
                 stream.counters.rtcp_packets.add(1);
-                // RFC 3550 §6.4: the sender's SSRC follows the common header in every type.
-                if let Some(&[a, b, c, d]) = packet.as_slice().get(4..8) {
-                    let ssrc = u32::from_be_bytes([a, b, c, d]);
-                    let latest = 1 << 32 | u64::from(ssrc);
-                    stream.counters.latest_rtcp_source.set(latest);
-                }
+                reports::read(packet.as_slice(), &stream.counters.reports);
                 true
             }
             Kind::Other => false,

@@ -15,6 +15,7 @@ mod event;
 mod ingress;
 mod learning;
 mod plane;
+mod reports;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,9 @@ use timer::{CallSlot, Timers};
 pub use command::{
     CallTimeouts, Command, Component, LearnMode, Learning, PayloadClocks, Route, SinkAction,
 };
-pub use counters::{Counter, DropReason, ShardCounters, SsrcCounters, StreamCounters};
+pub use counters::{
+    Counter, DropReason, ReportCounters, ShardCounters, SsrcCounters, StreamCounters,
+};
 pub use egress::{Egress, Transmit};
 pub use event::{Event, TimeoutReason};
 pub use plane::{BindError, MediaPlane, SocketOptions};

@@ -437,6 +437,39 @@ fn reception_is_measured_per_source() {
 }
 
 #[test]
+fn what_a_party_reports_by_rtcp_is_noted() {
+    let mut t = Bench::new();
+    let [a, _] = t.call(0);
+    assert_eq!(a.reports.sender(), None);
+    // A sender report of SSRC 9 with one block about SSRC 7: 5 lost, 10/256 of late, jitter 33.
+    let mut report = vec![0x81, 200, 0, 12, 0, 0, 0, 9];
+    report.extend([0; 8]);
+    report.extend([0, 0, 0, 0, 0, 0, 0, 50, 0, 0, 31, 64]);
+    report.extend([
+        0, 0, 0, 7, 10, 0, 0, 5, 0, 0, 0, 99, 0, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0, 0,
+    ]);
+    let packet = t.packet(&report);
+    assert_eq!(t.receive(0, 1000, packet), Verdict::Forwarded);
+    let r = &a.reports;
+    assert_eq!(
+        (r.sender(), r.about()),
+        (Some(Ssrc::new(9)), Some(Ssrc::new(7)))
+    );
+    assert_eq!((r.packets_sent.get(), r.octets_sent.get()), (50, 8000));
+    assert_eq!(
+        (r.lost.get(), r.fraction_lost.get(), r.jitter_ticks.get()),
+        (5, 10, 33)
+    );
+    let cut = t.packet(&report[..20]);
+    assert_eq!(
+        t.receive(0, 1000, cut),
+        Verdict::Forwarded,
+        "relayed, but it says nothing"
+    );
+    assert_eq!(r.sender_reports.get(), 1);
+}
+
+#[test]
 fn pierce_nat_sends_an_empty_datagram() {
     let mut t = Bench::new();
     let mut r = route(0);

@@ -30,7 +30,8 @@ pub use limits::Limit;
 pub use observer::{CallEnded, EndReason, SessionObserver};
 pub use options::{DeleteOptions, Options, SecureProfile, Selector, TransportProtocol};
 pub use report::{
-    CallReport, MediaReport, SsrcReport, StreamReport, StreamTotals, SubscriptionReport, TagReport,
+    CallReport, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
+    SubscriptionReport, TagReport,
 };
 pub use request::{
     AnswerRequest, DeleteOutcome, DeleteRequest, OfferRequest, QueryRequest, Rewritten, Warning,

@@ -89,6 +89,8 @@ pub struct StreamReport {
     pub ssrc: Option<Ssrc>,
     /// Reception quality by source; of RTP alone.
     pub sources: Vec<SsrcReport>,
+    /// What the party's RTCP says, if it sends any; with muxing, on its RTP stream.
+    pub reported: Option<RtcpReport>,
     /// `stats`: received on this port.
     pub received: StreamTotals,
     /// Sent from this port.
@@ -115,6 +117,25 @@ impl StreamTotals {
         self.octets += other.octets;
         self.errors += other.errors;
     }
+}
+
+/// A party's last word by RTCP (RFC 3550 §6.4): what it sent, and how well it receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtcpReport {
+    /// Who says so.
+    pub sender: Ssrc,
+    /// RTP packets that it has sent.
+    pub packets_sent: u64,
+    /// Payload octets in them.
+    pub octets_sent: u64,
+    /// Whose packets the rest is about; `None` if it has received none yet.
+    pub about: Option<Ssrc>,
+    /// Packets lost on the way to it since the start.
+    pub lost: u64,
+    /// Share lost since its report before, × 256.
+    pub fraction_lost: u8,
+    /// Interarrival jitter at its end, in ticks of the media's clock.
+    pub jitter_ticks: u64,
 }
 
 /// Reception quality of one source, measured on its packets.

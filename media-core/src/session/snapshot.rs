@@ -7,7 +7,8 @@ use super::call::{Call, Media, Participant};
 use super::interfaces::Interfaces;
 use super::verdict::{self, Evidence};
 use super::{
-    CallReport, MediaReport, SsrcReport, StreamReport, StreamTotals, SubscriptionReport, TagReport,
+    CallReport, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
+    SubscriptionReport, TagReport,
 };
 use crate::engine::{DropReason, LearnMode, SsrcCounters, StreamCounters};
 use crate::units::{Now, Ssrc};
@@ -144,6 +145,7 @@ impl Snapshot<'_> {
             flags: set(&flags),
             ssrc: latest(media, is_rtcp),
             sources: sources(media, is_rtcp).collect(),
+            reported: reported(media, is_rtcp),
             received: received(media, is_rtcp),
             sent: StreamTotals {
                 packets: sum(|c| c.packets_sent.get()),
@@ -233,10 +235,25 @@ fn latest_used(media: &Media, is_rtcp: bool) -> Option<&StreamCounters> {
 fn latest(media: &Media, is_rtcp: bool) -> Option<Ssrc> {
     let counters = latest_used(media, is_rtcp)?;
     if is_rtcp {
-        counters.rtcp_source()
+        counters.reports.sender()
     } else {
         counters.latest_source().map(SsrcCounters::ssrc)
     }
+}
+
+/// What the party's own RTCP says; muxed RTCP comes on the RTP stream.
+fn reported(media: &Media, is_rtcp: bool) -> Option<RtcpReport> {
+    let counters = &latest_used(media, is_rtcp)?.reports;
+    let sender = counters.sender()?;
+    Some(RtcpReport {
+        sender,
+        packets_sent: counters.packets_sent.get(),
+        octets_sent: counters.octets_sent.get(),
+        about: counters.about(),
+        lost: counters.lost.get(),
+        fraction_lost: u8::try_from(counters.fraction_lost.get()).unwrap_or(u8::MAX),
+        jitter_ticks: counters.jitter_ticks.get(),
+    })
 }
 
 /// The encoding that the source heard last uses.
