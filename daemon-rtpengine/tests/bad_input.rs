@@ -3,68 +3,28 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+mod support;
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::time::Instant;
 
-use common::{Controller, DEADLINE, http};
-use daemon_rtpengine::Daemon;
-use daemon_rtpengine::config::{Config, Outcome};
 use media_core::sdp::SessionDescription;
 use serde_json::{Value, json};
+use support::daemon::Inside;
+use support::ng::NgClient;
+use support::wait_for;
 
 const SESSION: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n";
 
-fn daemon(ports: (u16, u16)) -> Daemon {
-    let args = [
-        "test".to_owned(),
-        "--config-file=none".to_owned(),
-        "-f".to_owned(),
-        "--interface=127.0.0.1".to_owned(),
-        "--listen-ng=127.0.0.1:0".to_owned(),
-        "--listen-http=127.0.0.1:0".to_owned(),
-        format!("--port-min={}", ports.0),
-        format!("--port-max={}", ports.1),
-    ];
-    match Config::from_args(args.into_iter().map(OsString::from)).unwrap() {
-        Outcome::Run(config) => Daemon::start(&config).unwrap(),
-        Outcome::Print(text) => panic!("should run, prints {text}"),
-    }
-}
-
-/// A controller that uses a new cookie each time.
-struct Ng {
-    controller: Controller,
-    sent: std::cell::Cell<u32>,
-}
+/// A controller of the call "call".
+struct Ng(NgClient);
 
 impl Ng {
-    fn of(daemon: &Daemon) -> Ng {
-        Ng {
-            controller: Controller::of(daemon.addresses().ng[0]),
-            sent: std::cell::Cell::new(0),
-        }
-    }
     /// Any document.
     fn ask(&self, document: &[u8]) -> Vec<u8> {
-        self.sent.set(self.sent.get() + 1);
-        let cookie = format!("bad{} ", self.sent.get());
-        let socket = &self.controller.socket;
-        socket
-            .send(&[cookie.as_bytes(), document].concat())
-            .unwrap();
-        socket.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut reply = vec![0; 65_536];
-        let len = socket.recv(&mut reply).expect("a reply in time");
-        reply[..len]
-            .strip_prefix(cookie.as_bytes())
-            .expect("the same cookie")
-            .to_vec()
+        self.0.ask(document)
     }
     fn ask_json(&self, request: &Value) -> Value {
-        serde_json::from_slice(&self.ask(request.to_string().as_bytes())).unwrap()
+        self.0.request_json(request)
     }
     fn offer(&self, sdp: &str) -> Value {
         self.ask_json(&offer(sdp))
@@ -117,8 +77,8 @@ fn sized(octets: usize) -> String {
 
 #[test]
 fn bad_descriptions_are_refused_and_change_nothing() {
-    let daemon = daemon((26_000, 26_019));
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(20, &[]);
+    let ng = Ng(daemon.client());
     let before = ng.set_up();
     let audio = "m=audio 5000 RTP/AVP 0\r\n";
     let of_connection = |c: &str| SESSION.replace("IN IP4 127.0.0.1\r\nt", &format!("{c}\r\nt"));
@@ -164,8 +124,8 @@ fn bad_descriptions_are_refused_and_change_nothing() {
 
 #[test]
 fn missing_keys_and_wrong_types_are_refused_and_change_nothing() {
-    let daemon = daemon((26_020, 26_039));
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(20, &[]);
+    let ng = Ng(daemon.client());
     let before = ng.set_up();
     let good = with(
         &offer(&format!("{SESSION}m=audio 5000 RTP/AVP 0\r\n")),
@@ -201,8 +161,8 @@ fn missing_keys_and_wrong_types_are_refused_and_change_nothing() {
 
 #[test]
 fn options_of_a_wrong_type_are_as_good_as_absent() {
-    let daemon = daemon((26_040, 26_079));
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(40, &[]);
+    let ng = Ng(daemon.client());
     let good = offer(&format!("{SESSION}m=audio 5000 RTP/AVP 0 8\r\n"));
     let plain = ng.ask_json(&good);
     assert_eq!(plain["result"], "ok");
@@ -238,8 +198,8 @@ fn options_of_a_wrong_type_are_as_good_as_absent() {
 
 #[test]
 fn truncated_documents_are_refused_and_change_nothing() {
-    let daemon = daemon((26_080, 26_099));
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(20, &[]);
+    let ng = Ng(daemon.client());
     let before = ng.set_up();
     let sdp = format!("{SESSION}m=audio 5000 RTP/AVP 0\r\n");
     let bencode = format!(
@@ -268,8 +228,8 @@ fn truncated_documents_are_refused_and_change_nothing() {
 
 #[test]
 fn octets_that_are_no_text_come_back_as_they_are() {
-    let daemon = daemon((26_100, 26_119));
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(20, &[]);
+    let ng = Ng(daemon.client());
     let mut sdp = SESSION.replace("s=-", "s=B?ro").into_bytes();
     sdp.extend_from_slice(b"m=audio 5000 RTP/AVP 0\r\na=x:?\r\n");
     for octet in &mut sdp {
@@ -292,8 +252,8 @@ fn octets_that_are_no_text_come_back_as_they_are() {
 
 #[test]
 fn a_hundred_sections_are_a_call_and_too_many_are_refused() {
-    let daemon = daemon((26_120, 26_799));
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(680, &[]);
+    let ng = Ng(daemon.client());
     let reply = ng.offer(&sections(100));
     let sdp = reply["sdp"].as_str().unwrap();
     assert_eq!(sdp.matches("m=audio ").count(), 100);
@@ -305,9 +265,8 @@ fn a_hundred_sections_are_a_call_and_too_many_are_refused() {
     );
     let bencode = ng.ask(b"d7:call-id4:call7:command5:querye");
     assert!(bencode.starts_with(b"d6:result5:error12:error-reason47:Reply is too long"));
-    let address = daemon.addresses().http[0];
     let everything = || -> Value {
-        let (_, _, body) = http(address, "POST /ng-plain", &query.to_string());
+        let (_, _, body) = daemon.http("POST /ng-plain", &query.to_string());
         serde_json::from_str(&body).unwrap()
     };
     let before = everything();
@@ -324,34 +283,31 @@ fn a_hundred_sections_are_a_call_and_too_many_are_refused() {
 
 #[test]
 fn too_few_ports_for_all_sections_leave_none_in_use() {
-    let daemon = daemon((26_800, 26_819));
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(20, &[]);
+    let ng = Ng(daemon.client());
     assert_eq!(
         ng.offer(&sections(100)),
         json!({"result": "error", "error-reason": "Ran out of ports"})
     );
     assert_eq!(ng.query()["error-reason"], "Unknown call-id");
     // Five sections of two pairs each take the whole range, once the shard has closed the others.
-    let deadline = Instant::now() + DEADLINE;
-    while ng.offer(&sections(5))["result"] != "ok" {
-        assert!(Instant::now() < deadline, "ports are still in use");
-    }
+    wait_for("the ports of the refused call", || {
+        (ng.offer(&sections(5))["result"] == "ok").then_some(())
+    });
 }
 
 #[test]
 fn descriptions_of_64_kib_are_rewritten_and_longer_ones_refused() {
-    let daemon = daemon((26_820, 26_839));
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(20, &[]);
+    let ng = Ng(daemon.client());
     // A datagram holds a little less.
     let long = sized(60_000);
     let reply = ng.offer(&long);
     assert!(reply["sdp"].as_str().unwrap().len() > 60_000);
     let before = ng.query();
 
-    let address = daemon.addresses().http[0];
     let post = |sdp: &str| -> Value {
-        let (status, _, body) = http(
-            address,
+        let (status, _, body) = daemon.http(
             "POST /ng-plain",
             &with(&offer(sdp), "to-tag", "B".into()).to_string(),
         );

@@ -1,47 +1,79 @@
 //! The command line, as people and packages use it.
 
-mod common;
+mod support;
 
-use std::process::Stdio;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use common::{Controller, DEADLINE, Process, command, stderr_of};
+use support::daemon::{io_argument, own_path, requested_io};
+use support::ng::NgClient;
+use support::ports::PortBlock;
+use support::process::{Guard, TempDir};
 
 const NOBODY: Duration = Duration::from_millis(50);
 
+/// Runs the daemon to its end.
+fn output(args: &[&str]) -> Output {
+    let output = Command::new(own_path()).args(args).output();
+    output.expect("the daemon starts")
+}
+
+/// Starts the daemon with no more than these arguments; its log goes into `dir`.
+fn start(dir: &TempDir, args: &[&str]) -> Guard {
+    let mut command = Command::new(own_path());
+    command.args(args);
+    Guard::start(command, "voxplane", &dir.join("log"))
+}
+
+/// The same with ports of its own, in short options; listens at `listen`.
+fn start_at(dir: &TempDir, ports: &PortBlock, listen: &str, extra: &[&str]) -> Guard {
+    let (min, max) = ((ports.first() + 2).to_string(), ports.last().to_string());
+    let io = io_argument();
+    let base = [
+        "--config-file=none",
+        "-i",
+        "127.0.0.1",
+        "-n",
+        listen,
+        "-m",
+        &min,
+        "-M",
+        &max,
+        &io,
+    ];
+    start(dir, &[&base, extra].concat())
+}
+
+/// A client at the first port of `ports`, of a daemon that answers.
+fn client(host: &str, ports: &PortBlock) -> NgClient {
+    let address = format!("{host}:{}", ports.first());
+    let client = NgClient::new(address.parse().expect("an address"));
+    client.await_pong();
+    client
+}
+
 #[test]
 fn help_and_version_print_and_end_well() {
-    for args in [["--help"], ["-h"]] {
-        let output = command()
-            .stdout(Stdio::piped())
-            .args(args)
-            .output()
-            .unwrap();
+    let usage = ["Usage:", "--listen-ng", "Limits on new calls", "Example"];
+    let version = [env!("CARGO_PKG_VERSION")];
+    for (arg, pieces) in [
+        ("--help", &usage[..]),
+        ("-h", &usage),
+        ("--version", &version),
+        ("-v", &version),
+    ] {
+        let output = output(&[arg]);
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success());
-        for piece in ["Usage:", "--listen-ng", "Limits on new calls", "Example"] {
+        for piece in pieces {
             assert!(text.contains(piece), "no {piece} in\n{text}");
         }
-    }
-    for args in [["--version"], ["-v"]] {
-        let output = command()
-            .stdout(Stdio::piped())
-            .args(args)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success());
-        assert!(text.contains(env!("CARGO_PKG_VERSION")), "{text}");
     }
 }
 
 #[test]
 fn unknown_option_names_the_nearest_and_fails() {
-    let output = command()
-        .args(["--listen-nq=127.0.0.1:1"])
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
+    let output = output(&["--listen-nq=127.0.0.1:1"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -52,30 +84,29 @@ fn unknown_option_names_the_nearest_and_fails() {
 
 #[test]
 fn port_in_use_fails_and_names_the_address() {
-    let taken = std::net::UdpSocket::bind("127.0.0.1:24103").unwrap();
-    let output = command()
-        .args([
-            "--config-file=none",
-            "-i",
-            "127.0.0.1",
-            "-n",
-            "127.0.0.1:24103",
-            "-f",
-        ])
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-    drop(taken);
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let output = output(&[
+        "--config-file=none",
+        "-i",
+        "127.0.0.1",
+        "-n",
+        &address,
+        "-f",
+        &io_argument(),
+    ]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(text.contains("127.0.0.1:24103"), "{text}");
+    assert!(text.contains(&address), "{text}");
 }
 
 /// The command line is the one that packages of rtpengine are started with.
 #[test]
 fn rtpengines_command_line_starts_answers_and_ends_on_sigterm() {
-    let pidfile = std::env::temp_dir().join(format!("voxplane-cli-{}.pid", std::process::id()));
-    let mut daemon = Process::start(&[
+    let dir = TempDir::new("cli-packages");
+    let pidfile = dir.join("pid");
+    // As it is used, thus without the way to the network that this run of the tests asks for.
+    let args = [
         "--config-file=none",
         "-f",
         "--table=-1",
@@ -89,16 +120,16 @@ fn rtpengines_command_line_starts_answers_and_ends_on_sigterm() {
         "--delete-delay=0",
         "--no-fallback=false",
         &format!("--pidfile={}", pidfile.display()),
-    ]);
-    let controller = Controller::of("127.0.0.1:24100".parse().unwrap());
-    controller.wait_for_daemon();
-    assert_eq!(controller.ask("a", "d7:command4:pinge"), "d6:result4:ponge");
-    let pid = std::fs::read_to_string(&pidfile).unwrap();
-    assert_eq!(pid.trim(), daemon.child.id().to_string());
+    ];
+    let mut daemon = start(&dir, &args);
+    let client = NgClient::new("127.0.0.1:24100".parse().expect("an address"));
+    client.await_pong();
+    let pid = std::fs::read_to_string(&pidfile).expect("the file is there");
+    assert_eq!(pid.trim(), daemon.id().to_string());
 
     let asked = Instant::now();
-    daemon.signal("-TERM");
-    let status = daemon.wait(DEADLINE).expect("it ends");
+    assert!(daemon.signal("TERM"));
+    let status = daemon.wait();
     assert!(
         asked.elapsed() < Duration::from_secs(2),
         "took {:?}",
@@ -110,66 +141,42 @@ fn rtpengines_command_line_starts_answers_and_ends_on_sigterm() {
 
 #[test]
 fn port_alone_listens_on_all_addresses_and_replies_from_the_one_hit() {
-    let mut daemon = Process::start(&[
-        "--config-file=none",
-        "-f",
-        "-t",
-        "-1",
-        "-i",
-        "127.0.0.1",
-        "-n",
-        "24101",
-        "-m",
-        "24300",
-        "-M",
-        "24399",
-        "-L",
-        "3",
-    ]);
+    let dir = TempDir::new("cli-port");
+    let ports = PortBlock::take(50);
+    let port = ports.first().to_string();
+    let mut daemon = start_at(&dir, &ports, &port, &["-f", "-t", "-1", "-L", "3"]);
     // Connected sockets take replies from nowhere else than where they sent to.
-    for address in ["127.0.0.1:24101", "127.0.0.9:24101", "[::1]:24101"] {
-        Controller::of(address.parse().unwrap()).wait_for_daemon();
+    for host in ["127.0.0.1", "127.0.0.9", "[::1]"] {
+        client(host, &ports);
     }
-    daemon.signal("-INT");
-    assert_eq!(
-        daemon.wait(DEADLINE).and_then(|status| status.code()),
-        Some(0)
-    );
+    assert!(daemon.signal("INT"));
+    assert_eq!(daemon.wait().code(), Some(0));
 }
 
 #[test]
 fn notices_are_given_once_and_json_logs_are_json() {
-    let mut child = command()
-        .args([
-            "--config-file=none",
-            "-t",
-            "0",
-            "-i",
-            "127.0.0.1",
-            "-n",
-            "127.0.0.1:24102",
-            "-m",
-            "24400",
-            "-M",
-            "24499",
-            "--redis=127.0.0.1:6379/1",
-            "--log-format=json",
-        ])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    Controller::of("127.0.0.1:24102".parse().unwrap()).wait_for_daemon();
-    let mut daemon = Process { child };
-    daemon.signal("-TERM");
-    assert!(daemon.wait(DEADLINE).is_some());
-    child = std::mem::replace(
-        &mut daemon.child,
-        command().arg("--version").spawn().unwrap(),
-    );
-    let text = stderr_of(&mut child);
+    let dir = TempDir::new("cli-notices");
+    let ports = PortBlock::take(50);
+    let address = format!("127.0.0.1:{}", ports.first());
+    let extra = ["-t", "0", "--redis=127.0.0.1:6379/1", "--log-format=json"];
+    let mut daemon = start_at(&dir, &ports, &address, &extra);
+    client("127.0.0.1", &ports);
+    assert!(daemon.signal("TERM"));
+    daemon.wait();
+    let text = daemon.log();
+    let mut io = None;
     for line in text.lines() {
-        let parsed: Result<serde_json::Value, _> = serde_json::from_str(line);
-        assert!(parsed.is_ok(), "{line}");
+        let parsed: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let fields = parsed.get("fields").unwrap_or(&parsed);
+        if let Some(used) = fields.get("io").and_then(serde_json::Value::as_str) {
+            io = Some(used.to_owned());
+        }
+    }
+    let io = io.unwrap_or_else(|| panic!("no io in\n{text}"));
+    match requested_io() {
+        Some(requested) if requested != "auto" => assert_eq!(io, requested),
+        _ => assert!(["uring", "epoll"].contains(&io.as_str()), "{io}"),
     }
     for option in ["--table", "--redis", "foreground"] {
         assert_eq!(text.matches(option).count(), 1, "{option} in\n{text}");
@@ -179,30 +186,13 @@ fn notices_are_given_once_and_json_logs_are_json() {
 
 #[test]
 fn datagram_without_a_cookie_gets_no_reply() {
-    let daemon = Process::start(&[
-        "--config-file=none",
-        "-f",
-        "-i",
-        "127.0.0.1",
-        "-n",
-        "127.0.0.1:24104",
-        "-m",
-        "24500",
-        "-M",
-        "24599",
-        "-L",
-        "3",
-    ]);
-    let controller = Controller::of("127.0.0.1:24104".parse().unwrap());
-    controller.wait_for_daemon();
-    while controller.receive(NOBODY).is_some() {}
-    controller.send("nocookie");
-    controller.send(" d7:command4:pinge");
-    // The replies come in order, so that only the ping is answered shows that the others are not.
-    assert_eq!(
-        controller.ask("last", "d7:command4:pinge"),
-        "d6:result4:ponge"
-    );
-    assert_eq!(controller.receive(NOBODY), None);
-    drop(daemon);
+    let dir = TempDir::new("cli-cookie");
+    let ports = PortBlock::take(50);
+    let address = format!("127.0.0.1:{}", ports.first());
+    let _daemon = start_at(&dir, &ports, &address, &["-f", "-L", "3"]);
+    let client = client("127.0.0.1", &ports);
+    for datagram in ["nocookie", " d7:command4:pinge"] {
+        assert_eq!(client.send_raw(datagram.as_bytes(), NOBODY), None);
+    }
+    assert!(client.pings(support::PATIENCE), "the daemon is up");
 }

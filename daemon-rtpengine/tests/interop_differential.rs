@@ -44,7 +44,7 @@ struct Finding<'a> {
 fn replies_are_those_of_rtpengine() {
     let started = Instant::now();
     let dir = TempDir::new("differential");
-    let ours = Program::under_test(env!("CARGO_BIN_EXE_daemon-rtpengine"));
+    let ours = Program::under_test();
     let reference = Daemon::start(&Program::Rtpengine, "reference", 600, &INTERFACES, &dir);
     let ours = Daemon::start(&ours, "ours", 600, &INTERFACES, &dir);
     let mut reference = Runner::new(&reference, &ADDRESSES);

@@ -1,52 +1,23 @@
 //! Calls over the real protocol: the daemon in-process, requests over UDP, media over real sockets.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod support;
 
-mod common;
-
-use std::ffi::OsString;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Instant;
 
-use common::{Controller, DEADLINE};
-use daemon_rtpengine::Daemon;
-use daemon_rtpengine::config::{Config, Outcome};
 use serde_json::{Value, json};
+use support::call::{audio_address, sdp};
+use support::daemon::Inside;
+use support::ng::NgClient;
+use support::rtp::Endpoint;
+use support::{PATIENCE, wait_for};
 
-fn daemon(extra: &[&str]) -> Daemon {
-    let base = [
-        "test",
-        "--config-file=none",
-        "-f",
-        "-i",
-        "127.0.0.1",
-        "--delete-delay=0",
-        "--listen-ng=127.0.0.1:0",
-    ];
-    let args = base.iter().chain(extra).map(OsString::from);
-    match Config::from_args(args).unwrap() {
-        Outcome::Run(config) => Daemon::start(&config).unwrap(),
-        Outcome::Print(text) => panic!("should run, prints {text}"),
-    }
-}
-
-/// A controller that speaks JSON with a new cookie each time.
-struct Ng {
-    controller: Controller,
-    sent: std::cell::Cell<u32>,
-}
+/// A controller that speaks JSON.
+struct Ng(NgClient);
 
 impl Ng {
-    fn of(daemon: &Daemon) -> Ng {
-        Ng {
-            controller: Controller::of(daemon.addresses().ng[0]),
-            sent: std::cell::Cell::new(0),
-        }
-    }
     fn ask(&self, request: &Value) -> Value {
-        self.sent.set(self.sent.get() + 1);
-        let cookie = format!("cookie{}", self.sent.get());
-        serde_json::from_str(&self.controller.ask(&cookie, &request.to_string())).unwrap()
+        self.0.request_json(request)
     }
     fn offer(&self, call_id: &str, port: u16) -> Value {
         self.ask(
@@ -62,29 +33,13 @@ impl Ng {
     }
 }
 
-fn sdp(port: u16) -> String {
-    format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
-    )
-}
-
 fn media_port(reply: &Value) -> SocketAddr {
-    let sdp = reply["sdp"]
-        .as_str()
-        .unwrap_or_else(|| panic!("no sdp in {reply}"));
-    let line = sdp
-        .lines()
-        .find(|line| line.starts_with("m=audio "))
-        .unwrap();
-    let port: u16 = line.split(' ').nth(1).unwrap().parse().unwrap();
-    SocketAddr::from(([127, 0, 0, 1], port))
+    let sdp = reply["sdp"].as_str();
+    audio_address(sdp.unwrap_or_else(|| panic!("no sdp in {reply}")))
 }
 
-fn phone() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    socket
+fn phone(ssrc: u32) -> Endpoint {
+    Endpoint::bind(IpAddr::V4(Ipv4Addr::LOCALHOST), ssrc)
 }
 
 fn rtp(seq: u8) -> Vec<u8> {
@@ -95,20 +50,17 @@ fn rtp(seq: u8) -> Vec<u8> {
 
 #[test]
 fn call_is_set_up_carries_media_and_ends() {
-    let daemon = daemon(&["--port-min=25100", "--port-max=25149"]);
-    let ng = Ng::of(&daemon);
-    let (a, b) = (phone(), phone());
-    let to_b = media_port(&ng.offer("call", a.local_addr().unwrap().port()));
-    let to_a = media_port(&ng.answer("call", b.local_addr().unwrap().port()));
+    let daemon = Inside::start(50, &[]);
+    let ng = Ng(daemon.client());
+    let (a, b) = (phone(1), phone(2));
+    let to_b = media_port(&ng.offer("call", a.port()));
+    let to_a = media_port(&ng.answer("call", b.port()));
     assert_ne!(to_a, to_b);
 
-    let mut buffer = [0; 2048];
-    a.send_to(&rtp(1), to_a).unwrap();
-    let (len, from) = b.recv_from(&mut buffer).unwrap();
-    assert_eq!((&buffer[..len], from), (&rtp(1)[..], to_b));
-    b.send_to(&rtp(2), to_b).unwrap();
-    let (len, from) = a.recv_from(&mut buffer).unwrap();
-    assert_eq!((&buffer[..len], from), (&rtp(2)[..], to_a));
+    a.send(to_a, &rtp(1));
+    assert_eq!(b.receive(1, PATIENCE), [(to_b, rtp(1))]);
+    b.send(to_b, &rtp(2));
+    assert_eq!(a.receive(1, PATIENCE), [(to_a, rtp(2))]);
 
     assert_eq!(
         ng.ask(&json!({"command": "list"}))["calls"],
@@ -129,21 +81,20 @@ fn call_is_set_up_carries_media_and_ends() {
     let delete = ng.ask(&json!({"command": "delete", "call-id": "call", "from-tag": "A"}));
     assert_eq!(delete["result"], "ok");
     assert_eq!(delete["totals"]["RTP"]["bytes"], 344, "{delete}");
-    let deadline = Instant::now() + DEADLINE;
-    while ng.ask(&json!({"command": "list"}))["calls"] != json!([]) {
-        assert!(Instant::now() < deadline, "the call does not end");
-    }
+    wait_for("the end of the call", || {
+        (ng.ask(&json!({"command": "list"}))["calls"] == json!([])).then_some(())
+    });
     let after = ng.ask(&json!({"command": "query", "call-id": "call"}));
     assert_eq!(after["error-reason"], "Unknown call-id");
 }
 
 #[test]
 fn blocked_media_is_not_relayed_until_it_is_unblocked() {
-    let daemon = daemon(&["--port-min=25150", "--port-max=25199"]);
-    let ng = Ng::of(&daemon);
-    let (a, b) = (phone(), phone());
-    media_port(&ng.offer("call", a.local_addr().unwrap().port()));
-    let to_a = media_port(&ng.answer("call", b.local_addr().unwrap().port()));
+    let daemon = Inside::start(50, &[]);
+    let ng = Ng(daemon.client());
+    let (a, b) = (phone(1), phone(2));
+    media_port(&ng.offer("call", a.port()));
+    let to_a = media_port(&ng.answer("call", b.port()));
     let block = |command: &str, extra: Value| {
         let mut request = json!({"command": command, "call-id": "call"});
         request
@@ -156,29 +107,20 @@ fn blocked_media_is_not_relayed_until_it_is_unblocked() {
         block("block media", json!({"from-tag": "A"})),
         json!({"result": "ok"})
     );
-    a.send_to(&rtp(1), to_a).unwrap();
+    a.send(to_a, &rtp(1));
     // Counted although not forwarded: then the packet has been dealt with.
-    let deadline = Instant::now() + DEADLINE;
-    loop {
+    wait_for("the count of the packet", || {
         let query = ng.ask(&json!({"command": "query", "call-id": "call"}));
         let stream = &query["tags"]["A"]["medias"][0]["streams"][0];
-        if stream["stats"]["packets"] == 1 {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{query}");
-    }
+        (stream["stats"]["packets"] == 1).then_some(())
+    });
     assert_eq!(
         block("unblock media", json!({"from-tag": "A"})),
         json!({"result": "ok"})
     );
-    a.send_to(&rtp(2), to_a).unwrap();
-    let mut buffer = [0; 2048];
-    let (len, _) = b.recv_from(&mut buffer).unwrap();
-    assert_eq!(
-        &buffer[..len],
-        &rtp(2)[..],
-        "the blocked packet must not come"
-    );
+    a.send(to_a, &rtp(2));
+    // The blocked packet must not come.
+    assert_eq!(b.receive(1, PATIENCE)[0].1, rtp(2));
 
     for (extra, reason) in [
         (
@@ -201,23 +143,23 @@ fn blocked_media_is_not_relayed_until_it_is_unblocked() {
 
 #[test]
 fn repeated_offer_gets_the_same_reply_and_no_second_port() {
-    let daemon = daemon(&["--port-min=25200", "--port-max=25249"]);
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(50, &[]);
+    let ng = Ng(daemon.client());
     let offer = json!({"command": "offer", "call-id": "call", "from-tag": "A", "sdp": sdp(4000)});
-    let first = ng.controller.ask("same", &offer.to_string());
+    let first = ng.0.ask_as("same", &offer.to_string());
     let used = |ng: &Ng| {
         let reply = ng.ask(&json!({"command": "statistics"}));
         reply["statistics"]["interfaces"][0]["ports"]["used"].clone()
     };
     let before = used(&ng);
-    assert_eq!(ng.controller.ask("same", &offer.to_string()), first);
+    assert_eq!(ng.0.ask_as("same", &offer.to_string()), first);
     assert_eq!(used(&ng), before);
 }
 
 #[test]
 fn limits_refuse_new_calls_in_words_that_the_client_knows() {
-    let daemon = daemon(&["--port-min=25250", "--port-max=25299", "--max-sessions=1"]);
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(50, &["--max-sessions=1"]);
+    let ng = Ng(daemon.client());
     assert_eq!(ng.offer("one", 4000)["result"], "ok");
     assert_eq!(
         ng.offer("two", 4000),
@@ -236,39 +178,33 @@ fn limits_refuse_new_calls_in_words_that_the_client_knows() {
 
 #[test]
 fn bandwidth_limit_refuses_new_calls_while_it_is_exceeded() {
-    let http = "--listen-http=127.0.0.1:0";
-    let ports = ["--port-min=25360", "--port-max=25399"];
-    let daemon = daemon(&[ports[0], ports[1], "--max-bandwidth=100", http]);
-    let ready = || common::http(daemon.addresses().http[0], "GET /ready", "");
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(40, &["--max-bandwidth=100"]);
+    let ready = || daemon.http("GET /ready", "");
+    let ng = Ng(daemon.client());
     let to_b = media_port(&ng.offer("first", 4000));
-    let phone = phone();
-    let deadline = Instant::now() + DEADLINE;
-    while ready().0 == 200 {
+    let phone = phone(1);
+    wait_for("the limit to be exceeded", || {
         for seq in 0..10 {
-            phone.send_to(&rtp(seq), to_b).unwrap();
+            phone.send(to_b, &rtp(seq));
         }
-        assert!(Instant::now() < deadline, "the limit is never exceeded");
-    }
+        (ready().0 != 200).then_some(())
+    });
     // Measured once a second: what is true now stays true for that long.
     assert_eq!(
         ng.offer("second", 4000),
         json!({"result": "load limit", "message": "Bandwidth limit exceeded"})
     );
     assert_eq!(ng.offer("first", 4000)["result"], "ok", "a re-offer passes");
-    while ready().0 != 200 {
-        assert!(
-            Instant::now() < deadline,
-            "still exceeded although nothing is received"
-        );
-    }
+    wait_for("the limit to be kept, as nothing is received", || {
+        (ready().0 == 200).then_some(())
+    });
     assert_eq!(ng.offer("second", 4000)["result"], "ok");
 }
 
 #[test]
 fn exhausted_ports_are_an_error_that_controllers_know() {
-    let daemon = daemon(&["--port-min=25300", "--port-max=25303"]);
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(4, &[]);
+    let ng = Ng(daemon.client());
     let replies: Vec<Value> = (0..4)
         .map(|n| ng.offer(&format!("call{n}"), 4000))
         .collect();
@@ -281,17 +217,44 @@ fn exhausted_ports_are_an_error_that_controllers_know() {
 
 #[test]
 fn daemon_with_calls_stops_in_time_and_frees_its_ports() {
-    let daemon = daemon(&["--port-min=25310", "--port-max=25359"]);
-    let ng = Ng::of(&daemon);
+    let daemon = Inside::start(50, &[]);
+    let ng = Ng(daemon.client());
     let to_b = media_port(&ng.offer("call", 4000));
     media_port(&ng.answer("call", 4002));
+    // The ports stay reserved, so that it can only be the daemon's socket that is in the way.
+    let Inside {
+        daemon,
+        ports: _ports,
+    } = daemon;
     let asked = Instant::now();
     daemon.stop();
     assert!(asked.elapsed().as_secs() < 2, "took {:?}", asked.elapsed());
     // io_uring may let go of a descriptor some milliseconds after it was told to.
-    let deadline = Instant::now() + DEADLINE;
-    while UdpSocket::bind(to_b).is_err() {
-        assert!(Instant::now() < deadline, "{to_b} is still bound");
-        std::thread::yield_now();
-    }
+    wait_for(&format!("the end of the socket at {to_b}"), || {
+        UdpSocket::bind(to_b).ok()
+    });
+}
+
+#[test]
+fn requested_tos_is_on_every_packet() {
+    let daemon = Inside::start(50, &[]);
+    let ng = Ng(daemon.client());
+    let tos_of = |call_id: &str, tos: Value| {
+        let (a, b) = (phone(1), phone(2));
+        let request = |command: &str, port| {
+            let mut request = json!({"command": command, "call-id": call_id, "from-tag": "A",
+                "to-tag": "B", "sdp": sdp(port)});
+            request["TOS"] = tos.clone();
+            media_port(&ng.ask(&request))
+        };
+        let to_b = request("offer", a.port());
+        let to_a = request("answer", b.port());
+        [(&a, to_a, &b), (&b, to_b, &a)].map(|(from, to, at)| {
+            from.send(to, &rtp(1));
+            at.receive_tos(&rtp(1))
+        })
+    };
+    // Expedited forwarding (RFC 3246), as telephony uses it.
+    assert_eq!(tos_of("marked", json!(184)), [184, 184]);
+    assert_eq!(tos_of("plain", Value::Null), [0, 0]);
 }

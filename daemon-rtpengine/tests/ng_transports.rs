@@ -2,54 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
+mod support;
 
-use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use common::{Controller, connect};
-use daemon_rtpengine::Daemon;
-use daemon_rtpengine::config::{Config, Outcome};
+use support::daemon::{Inside, requested_io};
+use support::ng::NgClient;
 
 const PING: &str = "d7:command4:pinge";
 const PONG: &str = "d6:result4:ponge";
 
-fn daemon(ports: (u16, u16)) -> Daemon {
-    let (min, max) = (
-        format!("--port-min={}", ports.0),
-        format!("--port-max={}", ports.1),
-    );
-    let args = [
-        "test",
-        "--config-file=none",
-        "-f",
-        "-i",
-        "127.0.0.1",
-        "--delete-delay=0",
-        "--listen-ng=127.0.0.1:0",
-        "--listen-ng=[::1]:0",
-        "--listen-tcp-ng=127.0.0.1:0",
-        "--listen-http=127.0.0.1:0",
-        &min,
-        &max,
-    ];
-    match Config::from_args(args.map(OsString::from)).unwrap() {
-        Outcome::Run(config) => Daemon::start(&config).unwrap(),
-        Outcome::Print(text) => panic!("should run, prints {text}"),
-    }
+fn daemon() -> Inside {
+    let more = ["--listen-ng=[::1]:0", "--listen-tcp-ng=127.0.0.1:0"];
+    Inside::start(50, &more)
 }
 
-fn udp(daemon: &Daemon) -> Controller {
-    Controller::of(daemon.addresses().ng[0])
-}
-
-fn tcp(daemon: &Daemon) -> TcpStream {
-    connect(daemon.addresses().tcp_ng[0])
-}
-
-fn http(daemon: &Daemon, request: &str, body: &str) -> (u16, String, String) {
-    common::http(daemon.addresses().http[0], request, body)
+fn tcp(daemon: &Inside) -> TcpStream {
+    support::tcp::connect(daemon.daemon.addresses().tcp_ng[0])
 }
 
 fn read_exactly(stream: &mut TcpStream, expected: &str) {
@@ -60,23 +30,23 @@ fn read_exactly(stream: &mut TcpStream, expected: &str) {
 
 #[test]
 fn udp_answers_in_the_requests_encoding_on_both_families() {
-    let daemon = daemon((24600, 24649));
-    for address in &daemon.addresses().ng {
-        let controller = Controller::of(*address);
-        assert_eq!(controller.ask("1", PING), PONG);
+    let daemon = daemon();
+    for address in &daemon.daemon.addresses().ng {
+        let controller = NgClient::new(*address);
+        assert_eq!(controller.ask_as("1", PING), PONG);
         assert_eq!(
-            controller.ask("2", r#"{"command":"ping"}"#),
+            controller.ask_as("2", r#"{"command":"ping"}"#),
             r#"{"result":"pong"}"#
         );
     }
-    assert_eq!(daemon.addresses().ng.len(), 2);
+    assert_eq!(daemon.daemon.addresses().ng.len(), 2);
 }
 
 /// What rtpengine 10.5.3.5 says to the same requests.
 #[test]
 fn errors_are_worded_as_rtpengine_words_them() {
-    let daemon = daemon((24650, 24699));
-    let controller = udp(&daemon);
+    let daemon = daemon();
+    let controller = daemon.client();
     let cases = [
         ("", "Invalid data (no payload)"),
         ("   d7:command4:pinge", "Invalid NG data format"),
@@ -111,7 +81,7 @@ fn errors_are_worded_as_rtpengine_words_them() {
     for (n, (document, reason)) in cases.into_iter().enumerate() {
         let expected = format!("d6:result5:error12:error-reason{}:{reason}e", reason.len());
         assert_eq!(
-            controller.ask(&format!("e{n}"), document),
+            controller.ask_as(&format!("e{n}"), document),
             expected,
             "{document}"
         );
@@ -123,7 +93,7 @@ fn errors_are_worded_as_rtpengine_words_them() {
     ] {
         let expected = format!(r#"{{"result":"error","error-reason":"{reason}"}}"#);
         assert_eq!(
-            controller.ask(&format!("j{document}").replace(' ', ""), document),
+            controller.ask_as(&format!("j{document}").replace(' ', ""), document),
             expected
         );
     }
@@ -131,56 +101,60 @@ fn errors_are_worded_as_rtpengine_words_them() {
 
 #[test]
 fn misses_of_delete_and_list_are_no_errors() {
-    let daemon = daemon((24700, 24749));
-    let controller = udp(&daemon);
+    let daemon = daemon();
+    let controller = daemon.client();
     assert_eq!(
-        controller.ask("1", "d7:call-id1:a7:command6:deletee"),
+        controller.ask_as("1", "d7:call-id1:a7:command6:deletee"),
         "d7:warning38:Call-ID not found or tags didn't match6:result2:oke"
     );
     assert_eq!(
-        controller.ask("2", "d7:command4:liste"),
+        controller.ask_as("2", "d7:command4:liste"),
         "d5:callsle6:result2:oke"
     );
-    let statistics = controller.ask("3", r#"{"command":"statistics"}"#);
+    let statistics = controller.ask_as("3", r#"{"command":"statistics"}"#);
     let tree: serde_json::Value = serde_json::from_str(&statistics).unwrap();
     let proxy = &tree["statistics"]["controlstatistics"]["proxies"][0];
     assert_eq!(proxy["proxy"], "127.0.0.1");
     assert_eq!(proxy["deletecount"], 1);
-    assert_eq!(tree["statistics"]["interfaces"][0]["ports"]["min"], 24700);
+    assert_eq!(
+        tree["statistics"]["interfaces"][0]["ports"]["min"],
+        daemon.ports.first()
+    );
 }
 
 #[test]
 fn repeated_cookie_gets_the_first_reply_whatever_it_asks() {
-    let daemon = daemon((24750, 24799));
-    let controller = udp(&daemon);
-    let first = controller.ask("same", PING);
-    assert_eq!(controller.ask("same", "d7:command4:frobe"), first);
+    let daemon = daemon();
+    let controller = daemon.client();
+    let first = controller.ask_as("same", PING);
+    assert_eq!(controller.ask_as("same", "d7:command4:frobe"), first);
     assert!(
         controller
-            .ask("other", "d7:command4:frobe")
+            .ask_as("other", "d7:command4:frobe")
             .contains("Unrecognized")
     );
     // Another controller's cookie is its own.
     assert!(
-        udp(&daemon)
-            .ask("same", "d7:command4:frobe")
+        daemon
+            .client()
+            .ask_as("same", "d7:command4:frobe")
             .contains("Unrecognized")
     );
     // Nothing ran for the repetition.
-    let statistics = controller.ask("s", r#"{"command":"statistics"}"#);
+    let statistics = controller.ask_as("s", r#"{"command":"statistics"}"#);
     let tree: serde_json::Value = serde_json::from_str(&statistics).unwrap();
     assert_eq!(tree["statistics"]["controlstatistics"]["totalpingcount"], 1);
 }
 
 #[test]
 fn duplicate_and_unsorted_keys_are_accepted() {
-    let daemon = daemon((24800, 24849));
-    let controller = udp(&daemon);
+    let daemon = daemon();
+    let controller = daemon.client();
     let request = "d5:codecd5:stripl1:aee7:command4:ping5:codecd5:stripl1:beee";
-    assert_eq!(controller.ask("1", request), PONG);
+    assert_eq!(controller.ask_as("1", request), PONG);
     assert!(
         controller
-            .ask("2", "d7:command5:query7:command4:pinge")
+            .ask_as("2", "d7:command5:query7:command4:pinge")
             .contains("No call-id"),
         "the first of two counts"
     );
@@ -188,7 +162,7 @@ fn duplicate_and_unsorted_keys_are_accepted() {
 
 #[test]
 fn tcp_takes_requests_in_pieces_and_in_bunches() {
-    let daemon = daemon((24850, 24899));
+    let daemon = daemon();
     let mut stream = tcp(&daemon);
     let bunch = format!("a1 {PING}a2 {{\"command\":\"ping\"}}\na3 {PING}");
     stream.write_all(bunch.as_bytes()).unwrap();
@@ -206,7 +180,7 @@ fn tcp_takes_requests_in_pieces_and_in_bunches() {
 
 #[test]
 fn tcp_closes_a_stream_that_makes_no_sense() {
-    let daemon = daemon((24900, 24949));
+    let daemon = daemon();
     let mut stream = tcp(&daemon);
     stream.write_all(b"c1 nonsense").unwrap();
     let mut text = String::new();
@@ -228,36 +202,36 @@ fn tcp_closes_a_stream_that_makes_no_sense() {
 
 #[test]
 fn http_serves_requests_and_pages() {
-    let daemon = daemon((24950, 24999));
+    let daemon = daemon();
     let ng = "application/x-rtpengine-ng";
     assert_eq!(
-        http(&daemon, "POST /ng", &format!("12 {PING}")),
+        daemon.http("POST /ng", &format!("12 {PING}")),
         (200, ng.into(), format!("12 {PONG}"))
     );
     assert_eq!(
-        http(&daemon, "POST /ng", "12 d7:command4:frobe").2,
+        daemon.http("POST /ng", "12 d7:command4:frobe").2,
         format!("12 {PONG}"),
         "a repeated cookie gets the first reply on any connection"
     );
-    assert_eq!(http(&daemon, "POST /ng", "nocookie").0, 400);
+    assert_eq!(daemon.http("POST /ng", "nocookie").0, 400);
     assert_eq!(
-        http(&daemon, "POST /ng-plain", PING),
+        daemon.http("POST /ng-plain", PING),
         (200, ng.into(), PONG.into())
     );
     assert_eq!(
-        http(&daemon, "POST /ng-plain", r#"{"command":"ping"}"#),
+        daemon.http("POST /ng-plain", r#"{"command":"ping"}"#),
         (
             200,
             "application/json".into(),
             r#"{"result":"pong"}"#.into()
         )
     );
-    assert_eq!(http(&daemon, "POST /ng-plain", &"x".repeat(140_000)).0, 413);
-    assert_eq!(http(&daemon, "GET /ping", "").2, "pong\n");
-    assert_eq!(http(&daemon, "GET /health", "").0, 200);
-    assert_eq!(http(&daemon, "GET /ready", "").0, 200);
-    assert_eq!(http(&daemon, "GET /nowhere", "").0, 404);
-    let (status, kind, metrics) = http(&daemon, "GET /metrics", "");
+    assert_eq!(daemon.http("POST /ng-plain", &"x".repeat(140_000)).0, 413);
+    assert_eq!(daemon.http("GET /ping", "").2, "pong\n");
+    assert_eq!(daemon.http("GET /health", "").0, 200);
+    assert_eq!(daemon.http("GET /ready", "").0, 200);
+    assert_eq!(daemon.http("GET /nowhere", "").0, 404);
+    let (status, kind, metrics) = daemon.http("GET /metrics", "");
     assert_eq!(status, 200);
     assert!(kind.starts_with("text/plain"), "{kind}");
     assert!(
@@ -268,21 +242,21 @@ fn http_serves_requests_and_pages() {
 
 #[test]
 fn drained_daemon_is_alive_but_not_ready() {
-    let daemon = daemon((25000, 25049));
-    daemon.sessions().set_max_sessions(Some(0));
-    assert_eq!(http(&daemon, "GET /health", "").0, 200);
-    let (status, _, why) = http(&daemon, "GET /ready", "");
+    let daemon = daemon();
+    daemon.daemon.sessions().set_max_sessions(Some(0));
+    assert_eq!(daemon.http("GET /health", "").0, 200);
+    let (status, _, why) = daemon.http("GET /ready", "");
     assert_eq!((status, why.contains("draining")), (503, true));
-    daemon.sessions().set_max_sessions(None);
-    assert_eq!(http(&daemon, "GET /ready", "").0, 200);
+    daemon.daemon.sessions().set_max_sessions(None);
+    assert_eq!(daemon.http("GET /ready", "").0, 200);
 }
 
 #[test]
 fn idle_daemon_sleeps() {
-    let daemon = daemon((25050, 25099));
-    let controller = udp(&daemon);
+    let daemon = daemon();
+    let controller = daemon.client();
     let wakeups = || -> u64 {
-        let (_, _, metrics) = http(&daemon, "GET /metrics", "");
+        let (_, _, metrics) = daemon.http("GET /metrics", "");
         let lines = metrics
             .lines()
             .filter(|l| l.starts_with("voxplane_shard_wakeups_total{"));
@@ -292,10 +266,21 @@ fn idle_daemon_sleeps() {
     };
     let before = wakeups();
     // Nothing comes, so this is three hundred milliseconds of rest.
-    assert_eq!(
-        controller.receive(std::time::Duration::from_millis(300)),
-        None
-    );
+    let rest = std::time::Duration::from_millis(300);
+    assert_eq!(controller.receive(rest), None);
     let woken = wakeups() - before;
     assert!(woken < 30, "{woken} wake-ups although nothing happened");
+}
+
+#[test]
+fn requested_io_is_in_use() {
+    let daemon = daemon();
+    let (_, _, metrics) = daemon.http("GET /metrics", "");
+    let info = metrics.lines().find(|line| line.contains("_info{"));
+    let info = info.unwrap_or_else(|| panic!("no info in {metrics}"));
+    let is = |io: &str| info.contains(&format!("io=\"{io}\""));
+    match requested_io().as_deref() {
+        None | Some("auto") => assert!(is("uring") || is("epoll"), "{info}"),
+        Some(io) => assert!(is(io), "{io} is requested: {info}"),
+    }
 }

@@ -54,7 +54,7 @@ impl<'d> Runner<'d> {
     pub(crate) fn run(&mut self, case: &Case) -> Vec<Outcome> {
         let ports = self.daemon.ports();
         let mut dialogue = Dialogue {
-            client: &mut self.client,
+            client: &self.client,
             names: Names::new(ports.first() + 2..=ports.last(), self.own_addresses),
             call_id: case.name.replace([' ', ':', '/', ',', '\''], "-"),
             control: self.daemon.control(),
@@ -72,7 +72,7 @@ impl<'d> Runner<'d> {
 }
 
 struct Dialogue<'c> {
-    client: &'c mut NgClient,
+    client: &'c NgClient,
     names: Names,
     call_id: String,
     control: SocketAddr,

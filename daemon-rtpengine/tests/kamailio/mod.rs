@@ -70,7 +70,7 @@ impl Network {
     /// Starts one daemon per item of `daemons`, with these additional arguments, and the proxy.
     pub(crate) fn start(name: &str, daemons: &[&[&str]]) -> Self {
         let dir = TempDir::new(&format!("kamailio-{name}"));
-        let program = Program::under_test(env!("CARGO_BIN_EXE_daemon-rtpengine"));
+        let program = Program::under_test();
         let daemons: Vec<Daemon> = daemons
             .iter()
             .enumerate()

@@ -6,12 +6,14 @@
     reason = "every test binary includes the whole module and uses only a part"
 )]
 
+pub(crate) mod call;
 pub(crate) mod daemon;
 pub(crate) mod ng;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod rtp;
 pub(crate) mod sdp;
+pub(crate) mod tcp;
 
 use std::time::{Duration, Instant};
 

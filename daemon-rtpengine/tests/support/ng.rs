@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use daemon_rtpengine::ng::{bencode, value::Value};
 
-use super::PATIENCE;
+use super::{PATIENCE, wait_for};
 
 /// Speaks NG to one daemon. Cookies never repeat unless asked to.
 #[derive(Debug)]
@@ -43,13 +43,10 @@ impl NgClient {
     ///
     /// # Panics
     /// Without a readable reply within [`PATIENCE`].
-    pub(crate) fn request(&mut self, request: &Value<'_>) -> Value<'static> {
-        let cookie = self.cookie();
+    pub(crate) fn request(&self, request: &Value<'_>) -> Value<'static> {
         let mut document = Vec::new();
         bencode::encode(request, &mut document);
-        let reply = self
-            .exchange(&cookie, &document, PATIENCE)
-            .unwrap_or_else(|| panic!("no reply to {}", String::from_utf8_lossy(&document)));
+        let reply = self.ask(&document);
         match bencode::decode(&reply) {
             Ok((value, used)) if used == reply.len() => into_owned(value),
             _ => panic!(
@@ -59,8 +56,46 @@ impl NgClient {
         }
     }
 
+    /// The same in JSON.
+    ///
+    /// # Panics
+    /// Without a readable reply within [`PATIENCE`].
+    pub(crate) fn request_json(&self, request: &serde_json::Value) -> serde_json::Value {
+        let reply = self.ask(request.to_string().as_bytes());
+        serde_json::from_slice(&reply).expect("a JSON document")
+    }
+
+    /// Sends any document with a new cookie; the reply's document.
+    ///
+    /// # Panics
+    /// Without a reply within [`PATIENCE`].
+    pub(crate) fn ask(&self, document: &[u8]) -> Vec<u8> {
+        self.exchange(&self.cookie(), document, PATIENCE)
+            .unwrap_or_else(|| panic!("no reply to {}", String::from_utf8_lossy(document)))
+    }
+
+    /// The same as text, with a cookie of the caller's choice.
+    ///
+    /// # Panics
+    /// Without a reply within [`PATIENCE`].
+    pub(crate) fn ask_as(&self, cookie: &str, document: &str) -> String {
+        let reply = self.exchange(cookie, document.as_bytes(), PATIENCE);
+        let reply = reply.unwrap_or_else(|| panic!("no reply to {document}"));
+        String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    /// Pings until there is an answer.
+    ///
+    /// # Panics
+    /// After [`PATIENCE`].
+    pub(crate) fn await_pong(&self) {
+        wait_for("the daemon's first pong", || {
+            self.pings(Duration::from_millis(100)).then_some(())
+        });
+    }
+
     /// Whether the daemon answers a ping within `patience`.
-    pub(crate) fn pings(&mut self, patience: Duration) -> bool {
+    pub(crate) fn pings(&self, patience: Duration) -> bool {
         let cookie = self.cookie();
         self.exchange(&cookie, b"d7:command4:pinge", patience)
             .is_some_and(|reply| reply == b"d6:result4:ponge")
@@ -68,7 +103,7 @@ impl NgClient {
 
     /// Sends `cookie SP document` until a reply with that cookie comes; returns its document.
     pub(crate) fn exchange(
-        &mut self,
+        &self,
         cookie: &str,
         document: &[u8],
         patience: Duration,
@@ -102,7 +137,8 @@ impl NgClient {
         self.receive(patience)
     }
 
-    fn receive(&self, patience: Duration) -> Option<Vec<u8>> {
+    /// The next datagram, if one comes within `patience`.
+    pub(crate) fn receive(&self, patience: Duration) -> Option<Vec<u8>> {
         let patience = patience.max(Duration::from_millis(1));
         self.socket
             .set_read_timeout(Some(patience))

@@ -60,13 +60,17 @@ impl Guard {
         let name = self.name.clone();
         wait_for(&format!("the end of {name}"), || self.exit_status())
     }
+    /// Sends the signal of this name; whether that worked.
+    pub(crate) fn signal(&self, name: &str) -> bool {
+        // The standard library can only kill; every system has a shell to send the signal.
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.child.id())])
+            .status();
+        sent.is_ok_and(|status| status.success())
+    }
     /// Asks it to end, so that it can end its own children; kills it if it does not.
     pub(crate) fn terminate(&mut self) {
-        // The standard library can only kill; every system has a shell to send the signal.
-        let asked = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", self.child.id())])
-            .status();
-        if asked.is_ok_and(|status| status.success()) {
+        if self.signal("TERM") {
             let deadline = Instant::now() + Duration::from_secs(5);
             while self.exit_status().is_none() && Instant::now() < deadline {
                 std::thread::park_timeout(Duration::from_millis(5));

@@ -1,7 +1,12 @@
 //! One end of a media stream: a UDP socket that sends numbered packets and counts what comes.
 
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
+
+use socket2::{MaybeUninitSlice, MsgHdrMut, SockRef};
+
+use super::PATIENCE;
 
 /// Bytes of a packet of 20 ms G.711: header and 160 samples.
 pub(crate) const PACKET_LEN: usize = 172;
@@ -24,6 +29,10 @@ impl Endpoint {
             .flatten()
             .next()
             .expect("a free pair of ports");
+        if ip.is_ipv4() {
+            let with_tos = SockRef::from(&socket).set_recv_tos_v4(true);
+            with_tos.expect("every kernel tells the TOS");
+        }
         Self {
             socket,
             _rtcp: rtcp,
@@ -82,6 +91,39 @@ impl Endpoint {
     /// only bridges the moment between its counting and its sending.
     pub(crate) fn drain(&self) -> Vec<(SocketAddr, Vec<u8>)> {
         std::iter::from_fn(|| self.receive_one(Duration::from_millis(50))).collect()
+    }
+    /// Waits for a datagram, which must be `expected`; the TOS octet that it came with.
+    ///
+    /// # Panics
+    /// When another one or none comes.
+    pub(crate) fn receive_tos(&self, expected: &[u8]) -> u8 {
+        let socket = SockRef::from(&self.socket);
+        socket
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a timeout above zero is accepted");
+        let mut bytes = [MaybeUninit::new(0); 2048];
+        let mut control = [MaybeUninit::new(0_u8); 64];
+        let mut buffers = [MaybeUninitSlice::new(&mut bytes)];
+        let mut message = MsgHdrMut::new()
+            .with_buffers(&mut buffers)
+            .with_control(&mut control);
+        let len = socket.recvmsg(&mut message, 0).expect("a datagram");
+        let control_len = message.control_len();
+        // SAFETY: both arrays were initialised above, and the kernel only writes octets.
+        let (bytes, control) = unsafe {
+            (
+                bytes[..len].assume_init_ref(),
+                control[..control_len].assume_init_ref(),
+            )
+        };
+        assert_eq!(bytes, expected);
+        // struct cmsghdr: the length as a size_t, level and type as ints, then the data (cmsg(3)).
+        let (head, data) = control.split_at(size_of::<libc::cmsghdr>());
+        let kind = [libc::IPPROTO_IP, libc::IP_TOS]
+            .map(i32::to_ne_bytes)
+            .concat();
+        assert!(head.ends_with(&kind), "not a TOS: {control:?}");
+        data[0]
     }
     fn receive_one(&self, patience: Duration) -> Option<(SocketAddr, Vec<u8>)> {
         self.socket
