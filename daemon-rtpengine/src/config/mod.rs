@@ -161,7 +161,7 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let num_threads = match values.int("num-threads", 0..=1024)? {
             Some(n @ 1..) => usize::try_from(n).unwrap_or(4),
-            _ => cores.max(2),
+            _ => cores.max(4),
         };
         let config = Config {
             session: session(values)?,

@@ -144,7 +144,7 @@ pub static OPTIONS: &[Spec] = &[
     row(Limits, "max-bandwidth", None, Int, "BYTES/S", "0", "No new call while more than this is received; 0 is off"),
 
     row(Performance, "shards", None, Int, "N", "0", "Media threads, each pinned to a core; 0 is one per core"),
-    row(Performance, "num-threads", None, Int, "N", "0", "Threads per UDP control listener; 0 is one per core, at least 2"),
+    row(Performance, "num-threads", None, Int, "N", "0", "Threads per UDP control listener; 0 is one per core, at least 4"),
     row(Performance, "io", None, Text, "HOW", "auto", "How media threads do I/O: uring, epoll, or auto (uring where the kernel allows it)"),
     row(Performance, "io-tick-us", None, Int, "MICROSECONDS", "1000",
         "Media threads gather packets for this long before they handle them; 0 handles each at once, at more CPU"),
