@@ -9,6 +9,7 @@
 //! | 0 | [`units`] | numbers that must not be mixed up |
 //! | 1 | [`wire`] | views of packets: RTP, RTCP, STUN, demultiplexing. No state |
 //! | 1 | [`buf`] | packet slots and their single owner. No syscalls |
+//! | 2 | [`srtp`] | SRTP and SRTCP in place: suites, keys, replay |
 //! | 2 | [`sdp`] | parse, rewrite and write session descriptions |
 //! | 3 | [`media`] | per-SSRC statistics |
 //! | 4 | [`engine`] | one shard's brain: datagrams in, datagrams out, no I/O |
@@ -26,6 +27,7 @@ pub mod engine;
 pub mod media;
 pub mod sdp;
 pub mod session;
+pub mod srtp;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod units;
