@@ -11,11 +11,13 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use media_core::driver::{Driver, DriverConfig, IoChoice, StartError};
+use media_core::driver::{Driver, DriverConfig, IoChoice};
 use media_core::session::{
     AnswerRequest, DeleteOptions, DeleteRequest, InterfaceConfig, OfferRequest, Options,
     QueryRequest, Selector, SessionConfig, Sessions, Verdict,
 };
+
+mod common;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -83,11 +85,10 @@ fn relay(io: IoChoice, port_min: u16) {
     };
     let driver = match Driver::start(&config, epoch) {
         Ok(driver) => driver,
-        Err(StartError::NoUring { missing }) => {
-            println!("SKIPPED: io_uring is refused here: {missing}");
+        Err(error) => {
+            common::refused_by_the_kernel(&error);
             return;
         }
-        Err(other) => panic!("{other}"),
     };
     let interface = InterfaceConfig {
         name: "default".into(),

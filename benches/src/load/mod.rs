@@ -81,8 +81,10 @@ pub struct Plan {
     pub rampup: Duration,
     /// The measured phase.
     pub steady: Range<Duration>,
-    /// How long the generator sleeps between looking for due packets.
-    pub tick: Duration,
+    /// How long the generator sleeps between looking for due packets; `None`: it spins, and each packet
+    /// leaves at its own time, as from independent phones. Packets that leave in bursts let a daemon that
+    /// wakes per packet handle many at a time, which it would not on a network.
+    pub nap: Option<Duration>,
     /// First RTP sequence number, about.
     pub first_sequence: u16,
     /// What is sent.
@@ -92,6 +94,8 @@ pub struct Plan {
 impl Plan {
     /// Lets stragglers come in after the last packet, before they count as lost.
     pub const GRACE: Duration = Duration::from_secs(1);
+    /// Of a generator that shares its core.
+    pub const NAP: Duration = Duration::from_micros(500);
     /// Sending goes on this long after the measured phase, so that its end is like its middle.
     pub const RUNOUT: Duration = Duration::from_millis(200);
 
@@ -106,7 +110,7 @@ impl Plan {
             start,
             rampup,
             steady: steady..steady + measured,
-            tick: Duration::from_micros(500),
+            nap: Some(Self::NAP),
             first_sequence: 1000,
             media,
         }

@@ -1,4 +1,4 @@
-//! The generator thread's loop: send what is due, take what came, sleep a tick.
+//! The generator thread's loop: send what is due, take what came, and, without a core of its own, sleep.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -88,7 +88,9 @@ impl Worker {
             self.receive_all(ticks.is_multiple_of(RTCP_TICKS));
             self.delta.publish(&self.live);
             ticks = ticks.wrapping_add(1);
-            std::thread::sleep(self.plan.tick);
+            if let Some(nap) = self.plan.nap {
+                std::thread::sleep(nap);
+            }
         }
         // Stragglers; not longer than needed, but a while for what comes twice.
         while self.plan.base.elapsed() < end + Plan::GRACE

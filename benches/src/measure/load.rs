@@ -11,8 +11,9 @@ use crate::load::{self, Job, Live, Plan, StreamConfig, Tally};
 use crate::process::{Sample, Usage, udp_ports};
 
 /// Generator lag (99th percentile) above which a run says nothing about the daemon.
-const LAG_LIMIT: Duration = Duration::from_millis(5);
-/// Part of its cores above which the generator is its own limit.
+const LAG_LIMIT: Duration = Duration::from_millis(2);
+/// Part of its cores above which a generator that naps is its own limit. One that spins uses all of them
+/// always; only its lag tells.
 const CPU_LIMIT: f64 = 0.95;
 
 /// How the generator itself fared.
@@ -26,13 +27,17 @@ pub struct Generator {
     pub lag_p99: Duration,
     /// Packets its own sockets had no room for.
     pub drops: u64,
+    /// It never sleeps.
+    pub spins: bool,
 }
 
 impl Generator {
     /// Whether the run says more about the generator than about the daemon.
     #[must_use]
     pub fn limited(&self) -> bool {
-        self.cores > CPU_LIMIT * self.threads as f64 || self.lag_p99 > LAG_LIMIT || self.drops > 0
+        (!self.spins && self.cores > CPU_LIMIT * self.threads as f64)
+            || self.lag_p99 > LAG_LIMIT
+            || self.drops > 0
     }
 }
 
@@ -94,12 +99,15 @@ impl Bench {
             .map_err(|source| MeasureError::Calls { count, source })?;
         let generator_before = self.drops(&[]);
         let live = Arc::new(Live::default());
-        let plan = Plan::new(
+        let mut plan = Plan::new(
             self.config.media.clone(),
             phases.rampup,
             phases.warmup,
             phases.measured,
         );
+        // Cores of its own are there to be used up.
+        let spins = !self.config.cpus.is_empty();
+        plan.nap = plan.nap.filter(|_| !spins);
         let threads = self.start(&calls, &plan, &live);
         plan.wait_until(plan.steady.start);
         let own_pid = std::process::id();
@@ -118,6 +126,7 @@ impl Bench {
             threads: thread_count,
             lag_p99: Duration::from_micros(tally.lag_us.value_at_quantile(0.99)),
             drops: self.drops(&[]).saturating_sub(generator_before),
+            spins,
         };
         Ok(LoadReport {
             calls: count,

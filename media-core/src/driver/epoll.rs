@@ -5,8 +5,9 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::pace::Pace;
 use super::shard::{Core, Io};
 use super::sys::{self, ADDRESS_LEN, ADDRESS_SOCKLEN};
 use super::{CoreParts, DriverConfig};
@@ -23,8 +24,7 @@ pub(super) struct Shard {
     sockets: Sockets,
     slab: Slab,
     ready: Vec<libc::epoll_event>,
-    origin: Instant,
-    tick: Duration,
+    pace: Pace,
     busy: bool,
 }
 
@@ -48,8 +48,7 @@ impl Shard {
             sockets,
             slab,
             ready: vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS],
-            origin: now,
-            tick: config.tick,
+            pace: Pace::new(config.tick, now),
             busy: false,
         })
     }
@@ -58,6 +57,7 @@ impl Shard {
     pub(super) fn turn(&mut self) -> bool {
         let ready = self.wait();
         let now = Instant::now();
+        self.pace.begin(now);
         self.core.counters.wakeups.add(1);
         // Cleared before the queue is emptied, or a message in between would wait for the next wake-up.
         if self.ready[..ready].iter().any(|event| event.u64 == WAKE) {
@@ -82,9 +82,12 @@ impl Shard {
 
     fn wait(&mut self) -> usize {
         let mut timeout = -1;
-        if self.busy && !self.tick.is_zero() {
+        if self.busy && !self.pace.is_off() {
             let now = Instant::now();
-            sys::sleep(sys::next_tick(self.origin, now, self.tick) - now);
+            let gather = self.pace.gather(now);
+            if !gather.is_zero() {
+                sys::sleep(gather);
+            }
             timeout = 0;
         } else if let Some(at) = self.core.engine.poll_timeout() {
             // Rounded up: an early wake-up would find nothing due.

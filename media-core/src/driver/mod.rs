@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 
 mod epoll;
+mod pace;
 mod plane;
 mod shard;
 mod sys;

@@ -4,7 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -152,12 +152,6 @@ pub(super) fn sleep(d: Duration) {
     unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
 }
 
-/// When the tick after `now` is, on a grid that starts at `origin`: relative sleeps would drift.
-pub(super) fn next_tick(origin: Instant, now: Instant, tick: Duration) -> Instant {
-    let into = now.saturating_duration_since(origin).as_nanos() % tick.as_nanos().max(1);
-    now + (tick - Duration::from_nanos(u64::try_from(into).unwrap_or(0)))
-}
-
 /// Lets timers of this thread fire when they are due instead of up to 50 µs later.
 pub(super) fn precise_timers() {
     // SAFETY: no pointers; a refusal changes nothing.
@@ -221,16 +215,5 @@ mod tests {
             assert_eq!(decode_address(&raw), Some(address));
         }
         assert_eq!(decode_address(&[0; ADDRESS_LEN]), None);
-    }
-
-    #[test]
-    fn ticks_stay_on_their_grid() {
-        let (origin, tick) = (Instant::now(), Duration::from_millis(1));
-        for us in [0u64, 1, 999, 1000, 1500, 123_456] {
-            let next = next_tick(origin, origin + Duration::from_micros(us), tick);
-            let since = next.duration_since(origin);
-            assert_eq!(since.as_micros() % 1000, 0);
-            assert!(since > Duration::from_micros(us) && since <= Duration::from_micros(us) + tick);
-        }
     }
 }

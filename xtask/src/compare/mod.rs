@@ -13,7 +13,7 @@ use benches::host;
 use clap::Args;
 
 use crate::{packages, shell};
-use experiments::EXPERIMENTS;
+use experiments::{EXPERIMENTS, RELAY_AS_ASKED};
 use table::{Table, update_readme};
 
 /// Options of `cargo xtask compare`.
@@ -31,6 +31,9 @@ pub(crate) struct CompareArgs {
     /// Only experiments whose name contains this: relay, memory, idle, signalling, capacity
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Only the relay of this many calls
+    #[arg(long, value_name = "N", conflicts_with = "only")]
+    calls: Option<usize>,
     /// A daemon in place of ours
     #[arg(long, value_name = "PATH")]
     daemon: Option<PathBuf>,
@@ -52,6 +55,8 @@ pub(crate) struct CompareArgs {
 pub(crate) struct Setting {
     seconds: u64,
     generator_cpu: usize,
+    /// Of the relay experiment that `--calls` asks for.
+    calls: usize,
 }
 
 /// One of the two daemons.
@@ -90,6 +95,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let setting = Setting {
         seconds: if args.quick { 2 } else { args.seconds },
         generator_cpu,
+        calls: args.calls.unwrap_or(0),
     };
     let reps = if args.quick { 1 } else { args.reps.max(1) };
 
@@ -98,7 +104,14 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
         Some(only) => name.contains(only.as_str()),
         None => !(args.quick && name == "capacity"),
     };
-    for (name, experiment) in EXPERIMENTS.into_iter().filter(|(name, _)| wanted(name)) {
+    let chosen: Vec<_> = match args.calls {
+        Some(_) => vec![RELAY_AS_ASKED],
+        None => EXPERIMENTS
+            .into_iter()
+            .filter(|(name, _)| wanted(name))
+            .collect(),
+    };
+    for (name, experiment) in chosen {
         // The search is long and looks at many loads itself.
         let reps = if name == "capacity" { 1 } else { reps };
         for rep in 1..=reps {

@@ -40,15 +40,14 @@ pub(super) fn probe() -> Result<String, String> {
     sockets
         .register(&[(socket, receiver.into())])
         .map_err(|e| format!("direct descriptors: {e}"))?;
-    sockets.buffers.refill(&sockets.slab);
     sockets.arm(socket).map_err(|e| format!("receive: {e}"))?;
     sender
         .send_to(b"probe", to)
         .map_err(|e| format!("loopback send: {e}"))?;
     let deadline = Instant::now() + Duration::from_secs(1);
     sockets
-        .ring
-        .enter(false, Some(deadline))
+        .flush()
+        .and_then(|()| sockets.ring.wait(false, Some(deadline)))
         .map_err(|e| format!("enter: {e}"))?;
     let mut reaped = [Completion {
         user_data: 0,

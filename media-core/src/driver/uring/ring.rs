@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{IoUring, squeue};
 
+use crate::driver::pace::Pace;
 use crate::driver::sys::{self, GENERATION_MASK};
 use crate::units::{ShardId, SocketId};
 
@@ -13,8 +14,10 @@ use crate::units::{ShardId, SocketId};
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 const SQ_ENTRIES: u32 = 4096;
 const CQ_ENTRIES: u32 = 16384;
-/// Completions to wait for: more than a tick brings, so that the tick ends the wait.
-const WANT_BATCH: usize = 4096;
+/// Completions to wait for: more than a tick brings, so that the tick ends the wait. From Linux 6.13 on
+/// also the most that the kernel receives before it lets us send: under overload, turns of thousands would
+/// find nothing in the cache any more by the time they send, and use up the slots.
+const WANT_BATCH: usize = 128;
 
 /// What a completion belongs to; travels in the user data's top byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +61,7 @@ pub(super) struct Completion {
 
 pub(super) struct Ring {
     pub(super) uring: IoUring,
-    origin: Instant,
-    tick: Duration,
+    pub(super) pace: Pace,
     min_wait: bool,
 }
 
@@ -83,8 +85,7 @@ impl Ring {
         let min_wait = uring.params().is_feature_min_timeout();
         let ring = Self {
             uring,
-            origin: Instant::now(),
-            tick,
+            pace: Pace::new(tick, Instant::now()),
             min_wait,
         };
         // Saves a look-up per enter; older kernels go without.
@@ -120,12 +121,13 @@ impl Ring {
     }
 
     pub(super) fn submit(&mut self) -> io::Result<()> {
-        self.uring.submit().map(|_| ())
+        self.uring.submit().map(|_| ()).or_else(harmless)
     }
 
-    /// Submits what is queued, then waits: for the tick's end if anything has arrived by then, else for
-    /// the first arrival, but not beyond `until`. `busy`: the turn before had traffic.
-    pub(super) fn enter(&mut self, busy: bool, until: Option<Instant>) -> io::Result<()> {
+    /// Waits: for the tick's end if anything has arrived by then, else for the first arrival, but not
+    /// beyond `until`. `busy`: the turn before had traffic. Everything queued has been submitted before:
+    /// the kernel would count the tick from the end of the submission, and packets sent take time.
+    pub(super) fn wait(&mut self, busy: bool, until: Option<Instant>) -> io::Result<()> {
         let now = Instant::now();
         // Without an end to the whole wait, the kernel ends it with the minimum wait: an idle shard
         // would wake at every tick.
@@ -133,15 +135,17 @@ impl Ring {
         let timeout = Timespec::from(wait);
         let mut args = SubmitArgs::new().timespec(&timeout);
         let mut want = 1;
-        if !self.tick.is_zero() {
-            let to_tick = sys::next_tick(self.origin, now, self.tick) - now;
+        if !self.pace.is_off() {
+            let gather = self.pace.gather(now);
             if self.min_wait {
                 want = WANT_BATCH;
-                args = args.min_wait_usec(u32::try_from(to_tick.as_micros()).unwrap_or(0).max(1));
+                // At least one: zero means that there is no minimum, and all of `want` is waited for.
+                args = args.min_wait_usec(u32::try_from(gather.as_micros()).unwrap_or(0).max(1));
             } else if busy {
-                // Linux 6.1 to 6.11: send now, nap to the tick, then take what there is.
-                self.uring.submit()?;
-                sys::sleep(to_tick);
+                // Linux 6.1 to 6.11: nap to the tick, then take what there is.
+                if !gather.is_zero() {
+                    sys::sleep(gather);
+                }
                 return self
                     .uring
                     .submitter()

@@ -1,4 +1,4 @@
-//! One turn of a shard: enter the ring once, hand what arrived to the engine.
+//! One turn of a shard: send what the turn before left, wait, hand what arrived to the engine.
 
 use std::io;
 use std::time::Instant;
@@ -50,15 +50,17 @@ impl Shard {
 
     /// One batch; `false` when the shard is to end.
     pub(in crate::driver) fn turn(&mut self) -> bool {
-        self.sockets.buffers.refill(&self.sockets.slab);
         let until = self.core.engine.poll_timeout();
-        let entered = self.sockets.ring.enter(self.busy, until);
-        self.sockets.sends_done();
+        let entered = self
+            .sockets
+            .flush()
+            .and_then(|()| self.sockets.ring.wait(self.busy, until));
         if let Err(error) = entered {
             // Nothing can be received or sent without the ring: end loudly rather than spin.
             panic!("io_uring_enter: {error}");
         }
         let now = Instant::now();
+        self.sockets.ring.pace.begin(now);
         self.core.counters.wakeups.add(1);
         self.busy = false;
         let mut starved = false;

@@ -60,14 +60,16 @@ impl Sockets {
         ring.uring
             .submitter()
             .register_files_sparse(max_sockets.min(limit))?;
-        let buffer_ring = BufRing::register(&ring.uring.submitter(), buffers)?;
+        let mut buffer_ring = BufRing::register(&ring.uring.submitter(), buffers)?;
         // SAFETY: all-zero is a valid msghdr: no name, no vectors, no control data.
         let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
         header.msg_namelen = ADDRESS_SOCKLEN;
+        let slab = Slab::new(buffers.saturating_add(SPARE_SLOTS));
+        buffer_ring.refill(&slab);
         Ok(Self {
             ring,
             buffers: buffer_ring,
-            slab: Slab::new(buffers.saturating_add(SPARE_SLOTS)),
+            slab,
             in_flight: Vec::with_capacity(usize::from(buffers)),
             by_index: Vec::new(),
             header: Box::new(header),
@@ -130,8 +132,16 @@ impl Sockets {
         self.ring.push(entry)
     }
 
+    /// Submits everything queued, and gives the kernel the slots that this frees.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.ring.submit()?;
+        self.sends_done();
+        self.buffers.refill(&self.slab);
+        Ok(())
+    }
+
     /// After a submit: every send in it has completed, one way or the other.
-    pub(super) fn sends_done(&mut self) {
+    fn sends_done(&mut self) {
         if self.in_flight.is_empty() || !self.ring.all_submitted() {
             return;
         }
