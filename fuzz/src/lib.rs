@@ -6,12 +6,14 @@
 
 mod ng;
 mod sdp;
+mod srtp;
 mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
 pub use sdp::sdp;
+pub use srtp::{srtcp, srtp};
 pub use wire::{demux, rtcp, rtp, stun};
 
 /// A target: judges one input, panics when a promise is broken.
@@ -26,7 +28,7 @@ macro_rules! targets {
 }
 
 targets!(
-    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, stun
+    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, srtcp, srtp, stun
 );
 
 /// The target of that name.

@@ -172,15 +172,25 @@ impl F8 {
     fn apply(&self, iv: [u8; 16], data: &mut [u8]) {
         let mut start = iv.into();
         self.masked.encrypt_block(&mut start);
-        let start = u128::from_be_bytes(start.into());
+        // Numbers in the machine's byte order, so that only the counter is turned round.
+        let start = u128::from_ne_bytes(start.into());
         let mut keystream = 0_u128;
-        for (j, chunk) in (0_u128..).zip(data.chunks_mut(16)) {
-            let mut block = (start ^ j ^ keystream).to_be_bytes().into();
+        let mut next = |j: u128| {
+            let mut block = (start ^ j.to_be() ^ keystream).to_ne_bytes().into();
             self.aes.encrypt_block(&mut block);
-            for (byte, key) in chunk.iter_mut().zip(&block) {
+            keystream = u128::from_ne_bytes(block.into());
+            keystream
+        };
+        let (blocks, rest) = data.as_chunks_mut::<16>();
+        let mut j = 0;
+        for block in blocks {
+            *block = (u128::from_ne_bytes(*block) ^ next(j)).to_ne_bytes();
+            j += 1;
+        }
+        if !rest.is_empty() {
+            for (byte, key) in rest.iter_mut().zip(next(j).to_ne_bytes()) {
                 *byte ^= key;
             }
-            keystream = u128::from_be_bytes(block.into());
         }
     }
 }

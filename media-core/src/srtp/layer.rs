@@ -136,7 +136,8 @@ impl Layer {
                 mki.copy_from_slice(self.mki());
                 if self.authenticates() {
                     let roc = ExtSeqNo::new(index).roc().get();
-                    tag.copy_from_slice(&mac.tag(message, Some(roc))[..self.tag_len]);
+                    let computed = mac.tag(message, Some(roc)).to_be_bytes();
+                    tag.copy_from_slice(&computed[..self.tag_len]);
                 }
             }
             Transform::Aead(gcm) => {
@@ -178,7 +179,7 @@ impl Layer {
             Transform::Hmac { cipher, mac } => {
                 if self.authenticates() {
                     let roc = ExtSeqNo::new(index).roc().get();
-                    self.verify(&mac.tag(message, Some(roc)), trailer)?;
+                    self.verify(mac.tag(message, Some(roc)), trailer)?;
                 }
                 if self.encrypt {
                     let (header, payload) = message.split_at_mut(header_len);
@@ -212,7 +213,8 @@ impl Layer {
                 message[len..].copy_from_slice(&word.to_be_bytes());
                 let (mki, tag) = trailer.split_at_mut(self.mki().len());
                 mki.copy_from_slice(self.mki());
-                tag.copy_from_slice(&mac.tag(message, None)[..self.tag_len]);
+                let computed = mac.tag(message, None).to_be_bytes();
+                tag.copy_from_slice(&computed[..self.tag_len]);
             }
             Transform::Aead(gcm) => {
                 let ssrc = ssrc(packet, RTCP_SSRC_AT);
@@ -263,7 +265,7 @@ impl Layer {
         match &self.transform {
             Transform::Hmac { cipher, mac } => {
                 let (message, trailer) = packet.split_at_mut(len + WORD_LEN);
-                self.verify(&mac.tag(message, None), trailer)?;
+                self.verify(mac.tag(message, None), trailer)?;
                 if encrypted {
                     let (prefix, rest) = message[..len].split_at_mut(RTCP_PREFIX_LEN);
                     cipher.apply_rtcp(prefix, word, rest);
@@ -290,11 +292,21 @@ impl Layer {
         Ok(len)
     }
 
-    /// Compares the tag at the end of `trailer`, in constant time.
+    /// Compares the tag at the end of `trailer` with the front of the computed one, in constant time.
+    ///
+    /// As one number: `subtle` compares slices byte by byte, which takes as long as a block of SHA-1.
     #[inline]
-    fn verify(&self, expected: &[u8; hmac::TAG_LEN], trailer: &[u8]) -> Result<(), UnprotectError> {
-        let tag = &trailer[trailer.len() - self.tag_len..];
-        if expected[..self.tag_len].ct_eq(tag).into() {
+    fn verify(&self, computed: u128, trailer: &[u8]) -> Result<(), UnprotectError> {
+        let (expected, received) = match trailer[trailer.len() - self.tag_len..] {
+            [a, b, c, d] => (computed >> 96, u32::from_be_bytes([a, b, c, d]).into()),
+            [a, b, c, d, e, f, g, h, i, j] => {
+                let front = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+                let back = u16::from_be_bytes([i, j]);
+                (computed >> 48, u128::from(front) << 16 | u128::from(back))
+            }
+            _ => return Err(UnprotectError::BadTag),
+        };
+        if expected.ct_eq(&received).into() {
             Ok(())
         } else {
             Err(UnprotectError::BadTag)

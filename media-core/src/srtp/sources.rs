@@ -93,18 +93,23 @@ impl Sources {
 
     #[inline]
     fn find(&self, ssrc: Ssrc) -> Option<&Source> {
-        let places = self.ssrcs.iter().zip(&self.sources);
-        places
-            .take(self.used)
-            .find(|(s, _)| **s == ssrc)
-            .map(|(_, source)| source)
+        self.place(ssrc).map(|place| &self.sources[place])
+    }
+
+    /// Almost every context has one source only, so the first place is looked at first.
+    #[inline]
+    fn place(&self, ssrc: Ssrc) -> Option<usize> {
+        if self.used > 0 && self.ssrcs[0] == ssrc {
+            return Some(0);
+        }
+        self.ssrcs[..self.used].iter().position(|s| *s == ssrc)
     }
 
     /// A source's place, made if it has none, marked as used just now.
     #[inline]
     fn touch(&mut self, ssrc: Ssrc) -> &mut Source {
-        let known = self.ssrcs.iter().take(self.used).position(|s| *s == ssrc);
-        let place = known.unwrap_or_else(|| self.make_place(ssrc));
+        let place = self.place(ssrc);
+        let place = place.unwrap_or_else(|| self.make_place(ssrc));
         let source = &mut self.sources[place];
         source.last_used = self.rtp_packets + self.rtcp_packets;
         source

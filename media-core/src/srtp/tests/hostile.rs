@@ -1,9 +1,9 @@
 //! What strangers send.
 
+use media_core::testing::Rng;
 use proptest::prelude::*;
 
 use super::*;
-use media_core::testing::Rng;
 
 /// E and index, where a packet of this suite has them.
 fn word_at(suite: CryptoSuite, packet: &[u8]) -> usize {
