@@ -24,6 +24,7 @@ const LEN: usize = 172;
 const BATCH: usize = 32;
 
 /// The cryptography of a suite.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Primitives {
     Hmac(Cipher, Hmac),
     Aead(LessSafeKey),

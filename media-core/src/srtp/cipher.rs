@@ -48,6 +48,10 @@ where
 }
 
 /// Encrypts what HMAC authenticates. Encryption and decryption are the same operation.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "contexts are boxed, and a packet saves a pointer to follow"
+)]
 pub(super) enum Cipher {
     /// AES in counter mode.
     Cm {
