@@ -1,9 +1,12 @@
 //! SRTP and SRTCP. The first bytes of an input choose suite and parameters, the rest is a packet.
 
-use media_core::buf::{PAYLOAD_MAX, PacketBuf, Slab};
+use media_core::buf::{PAYLOAD_MAX, PacketBuf, Slab, TAILROOM};
 use media_core::srtp::{
     CryptoSuite, MasterKey, Mki, Protector, SrtpParams, UnprotectError, Unprotector,
 };
+
+/// The longest packet that still fits a slot's payload once protected.
+const LONGEST: usize = PAYLOAD_MAX - TAILROOM;
 
 /// An input's first two bytes as parameters, with a key that everybody knows; and the rest.
 fn params(data: &[u8]) -> Option<(SrtpParams, &[u8])> {
@@ -18,7 +21,7 @@ fn params(data: &[u8]) -> Option<(SrtpParams, &[u8])> {
         unencrypted_srtcp: flags & 0x40 != 0,
         unauthenticated_srtp: flags & 0x80 != 0,
     };
-    Some((params, packet.get(..PAYLOAD_MAX).unwrap_or(packet)))
+    Some((params, packet.get(..LONGEST).unwrap_or(packet)))
 }
 
 fn slot(bytes: &[u8]) -> PacketBuf {

@@ -247,3 +247,16 @@ impl Now {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_is_rollover_counter_and_sequence_number() {
+        let index = ExtSeqNo::from_parts(Roc::new(0xffff_fffe), SeqNo::new(0x8001));
+        assert_eq!(index.get(), 0xffff_fffe_8001);
+        assert_eq!(index.roc(), Roc::new(0xffff_fffe));
+        assert_eq!(index.sequence_number(), SeqNo::new(0x8001));
+    }
+}
