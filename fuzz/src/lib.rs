@@ -4,12 +4,14 @@
 //! put seeds (small files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>`
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
+mod ice;
 mod ng;
 mod sdp;
 mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
+pub use ice::{ice, ice_candidate};
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
 pub use sdp::sdp;
 pub use wire::{demux, rtcp, rtp, stun};
@@ -26,7 +28,18 @@ macro_rules! targets {
 }
 
 targets!(
-    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, stun
+    bencode,
+    demux,
+    ice,
+    ice_candidate,
+    ng_framer,
+    ng_json,
+    ng_request,
+    rtcp,
+    rtp,
+    rtpp_flags,
+    sdp,
+    stun
 );
 
 /// The target of that name.

@@ -10,6 +10,7 @@
 //! | 1 | [`wire`] | views of packets: RTP, RTCP, STUN, demultiplexing. No state |
 //! | 1 | [`buf`] | packet slots and their single owner. No syscalls |
 //! | 2 | [`srtp`] | SRTP and SRTCP in place: suites, keys, replay |
+//! | 2 | [`ice`] | the agent that finds, and keeps, a way to the peer |
 //! | 2 | [`sdp`] | parse, rewrite and write session descriptions |
 //! | 3 | [`media`] | per-SSRC statistics |
 //! | 4 | [`engine`] | one shard's brain: datagrams in, datagrams out, no I/O |
@@ -24,6 +25,7 @@ pub mod buf;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod engine;
+pub mod ice;
 pub mod media;
 pub mod sdp;
 pub mod session;
