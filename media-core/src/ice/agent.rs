@@ -9,14 +9,15 @@ use super::answers::Answers;
 use super::budget::Budget;
 use super::candidate::{Candidate, CandidateType, Component, Transport, priority};
 use super::credentials::Credentials;
-use super::full::{Finding, Full};
+use super::full::Full;
 use super::lite::Lite;
 use super::types::{
-    AgentConfig, CandidatePair, CandidateVerdict, Counters, Event, FailReason, LocalAddressError,
-    Mode, Role, State, Timing, Transmit,
+    AgentConfig, CandidatePair, CandidateVerdict, Counters, Event, LocalAddressError, Mode, Role,
+    State, Timing, Transmit,
 };
 use crate::wire::stun::IntegrityKey;
 
+mod phase;
 mod stun;
 
 /// The ICE agent of one component of a stream. Sans-IO: after every `handle_…` and every change, take
@@ -346,104 +347,6 @@ impl Agent {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
-    }
-
-    /// Takes in what the full half found, and a role it has changed.
-    fn settle(&mut self, now: Instant) {
-        while let Half::Full(full) = &mut self.half
-            && let Some(finding) = full.poll()
-        {
-            match finding {
-                Finding::Nominated(pair) => self.nominate(now, pair),
-                Finding::NoPairs => {
-                    self.chosen = None;
-                    match self.state {
-                        State::Nominated => self.disconnect(),
-                        State::Checking if self.ended => self.fail(),
-                        _ => {}
-                    }
-                }
-            }
-        }
-        if let Half::Full(full) = &self.half
-            && full.role() != self.role
-        {
-            self.role = full.role();
-            self.emit(Event::RoleChanged(self.role));
-        }
-    }
-
-    fn emit(&mut self, event: Event) {
-        if self.events.len() == Self::MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
-    }
-
-    fn begin(&mut self, now: Instant) {
-        self.state = State::Checking;
-        self.deadline = Some(now + self.timing.checking);
-        self.emit(Event::Checking);
-    }
-
-    /// A failed agent checks again: the peer has given a reason to.
-    fn revive(&mut self, now: Instant) {
-        if matches!(self.state, State::Failed(_)) {
-            self.begin(now);
-        }
-    }
-
-    fn nominate(&mut self, now: Instant, pair: CandidatePair) {
-        let again = self.state == State::Nominated && self.nominated == Some(pair);
-        self.state = State::Nominated;
-        self.chosen = Some(pair);
-        self.nominated = Some(pair);
-        self.deadline = Some(now + self.timing.consent);
-        if !again {
-            self.emit(Event::Nominated(pair));
-        }
-    }
-
-    /// Something authenticated came over `pair`.
-    ///
-    /// RFC 7675 §5.1 lets only answers renew consent. Requests do here as well: Chrome 144 and later
-    /// stops answering at times while it goes on asking (str0m issue 846), and a full agent's pair was
-    /// answered over once before it was nominated. A lite agent has nothing else to go by.
-    fn heard_on(&mut self, now: Instant, pair: CandidatePair) {
-        match self.state {
-            State::Nominated if self.nominated == Some(pair) => {
-                self.deadline = Some(now + self.timing.consent);
-            }
-            State::Failed(_) => self.begin(now),
-            _ => {}
-        }
-    }
-
-    fn disconnect(&mut self) {
-        self.state = State::Disconnected;
-        self.deadline = None;
-        self.nominated = None;
-        self.emit(Event::Disconnected);
-    }
-
-    fn fail(&mut self) {
-        let reason = self.fail_reason();
-        self.state = State::Failed(reason);
-        self.deadline = None;
-        self.nominated = None;
-        self.emit(Event::Failed(reason));
-    }
-
-    fn fail_reason(&self) -> FailReason {
-        if self.counters.accepted > self.before.accepted {
-            FailReason::NotNominated
-        } else if self.counters.unauthenticated > self.before.unauthenticated {
-            FailReason::WrongCredentials
-        } else if self.remotes.is_empty() {
-            FailReason::NoCandidates
-        } else {
-            FailReason::NoAnswers
-        }
     }
 }
 
