@@ -11,6 +11,7 @@
 //! | 1 | [`buf`] | packet slots and their single owner. No syscalls |
 //! | 2 | [`srtp`] | SRTP and SRTCP in place: suites, keys, replay |
 //! | 2 | [`sdp`] | parse, rewrite and write session descriptions |
+//! | 3 | [`dtls`] | DTLS-SRTP: handshakes that end in SRTP keys |
 //! | 3 | [`media`] | per-SSRC statistics |
 //! | 4 | [`engine`] | one shard's brain: datagrams in, datagrams out, no I/O |
 //! | 5 | [`driver`] | sockets and threads: io_uring and epoll with one contract |
@@ -23,6 +24,7 @@
 pub mod buf;
 #[cfg(feature = "driver")]
 pub mod driver;
+pub mod dtls;
 pub mod engine;
 pub mod media;
 pub mod sdp;
