@@ -4,12 +4,14 @@
 //! put seeds (small files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>`
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
+mod dtls;
 mod ng;
 mod sdp;
 mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
+pub use dtls::dtls;
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
 pub use sdp::sdp;
 pub use wire::{demux, rtcp, rtp, stun};
@@ -26,7 +28,7 @@ macro_rules! targets {
 }
 
 targets!(
-    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, stun
+    bencode, demux, dtls, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, stun
 );
 
 /// The target of that name.
