@@ -11,7 +11,7 @@ mod wire;
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
-pub use sdp::sdp;
+pub use sdp::{sdp, sdp_attributes};
 pub use wire::{demux, rtcp, rtp, stun};
 
 /// A target: judges one input, panics when a promise is broken.
@@ -26,7 +26,17 @@ macro_rules! targets {
 }
 
 targets!(
-    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, stun
+    bencode,
+    demux,
+    ng_framer,
+    ng_json,
+    ng_request,
+    rtcp,
+    rtp,
+    rtpp_flags,
+    sdp,
+    sdp_attributes,
+    stun
 );
 
 /// The target of that name.

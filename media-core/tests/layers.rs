@@ -16,7 +16,7 @@ const LAYERS: [(&str, u8); 10] = [
     ("wire", 1),
     ("buf", 1),
     ("srtp", 2),
-    ("sdp", 2),
+    ("sdp", 3),
     ("media", 3),
     ("engine", 4),
     ("driver", 5),

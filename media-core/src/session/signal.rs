@@ -444,6 +444,7 @@ impl Shown {
             codecs: &self.codecs,
             ptime_ms: self.ptime_ms,
             mid: self.mid.as_deref(),
+            security: crate::sdp::LocalSecurity::default(),
         }
     }
 }
