@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ice::IceState;
 use super::interfaces::{InterfaceId, PoolId};
 use super::ports::Bound;
+use super::secure::Protection;
 use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
 use crate::sdp::{Codec, Direction, MediaParams, OfferedCodecs, Protocol, SentDescription};
 use crate::units::{CallKey, ClockRate, Now, PayloadType, ShardId, SocketId};
@@ -100,6 +102,12 @@ pub(super) struct Media {
     pub(super) encodings: Box<str>,
     pub(super) clocks: Arc<PayloadClocks>,
     pub(super) mux: MuxState,
+    pub(super) protection: Protection,
+    pub(super) ice: IceState,
+    /// Its last offer asked that it begins the DTLS handshake (`DTLS-reverse`).
+    pub(super) answer_passive: bool,
+    /// It asked that packets do not pass untouched.
+    pub(super) recrypt: bool,
     pub(super) learning: Learning,
     /// The party asked for `asymmetric`.
     pub(super) asymmetric: bool,
@@ -324,6 +332,10 @@ impl Media {
             encodings: Box::default(),
             clocks: Arc::default(),
             mux: MuxState::default(),
+            protection: Protection::default(),
+            ice: IceState::default(),
+            answer_passive: false,
+            recrypt: false,
             learning: Learning {
                 mode: LearnMode::Delayed,
                 strict_source: false,

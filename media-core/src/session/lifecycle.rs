@@ -38,6 +38,7 @@ impl Sessions {
             plane: &*self.plane,
             interfaces: &self.interfaces,
             registry: &self.registry,
+            identity: &self.identity,
             loop_id: &self.loop_id,
             options,
             role,

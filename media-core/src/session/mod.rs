@@ -2,9 +2,14 @@
 //!
 //! Knows addresses and tags, never packets. Sockets come through [`crate::engine::MediaPlane`].
 
+mod binding;
 mod call;
 mod config;
+mod dtls;
+mod entropy;
 mod error;
+mod ice;
+mod identity;
 mod interfaces;
 mod lifecycle;
 mod limits;
@@ -12,11 +17,15 @@ mod mux;
 mod observer;
 mod options;
 mod parties;
+mod plan;
 mod ports;
 mod registry;
 mod report;
 mod request;
 mod routes;
+mod sdes;
+mod secure;
+mod security;
 mod sessions;
 mod signal;
 mod snapshot;
@@ -25,16 +34,25 @@ mod tally;
 mod verdict;
 
 pub use config::{InterfaceConfig, SessionConfig, TimeoutsConfig};
+pub use entropy::{Entropy, SystemEntropy};
 pub use error::SessionError;
 pub use limits::Limit;
 pub use observer::{CallEnded, EndReason, SessionObserver};
-pub use options::{DeleteOptions, Options, SecureProfile, Selector, TransportProtocol};
+pub use options::{
+    DeleteOptions, DtlsOption, IceLite, Options, SdesOptions, SecureProfile, Selector,
+    TransportProtocol,
+};
+pub use plan::MediaPlan;
 pub use report::{
     CallReport, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
     SubscriptionReport, TagReport,
 };
 pub use request::{
     AnswerRequest, DeleteOutcome, DeleteRequest, OfferRequest, QueryRequest, Rewritten, Warning,
+};
+pub use security::{
+    DtlsRole, DtlsSettings, Ice, IceSettings, LocalCertificate, SdesKeys, Security, SecurityFault,
+    is_same_protection,
 };
 pub use sessions::Sessions;
 pub use statistics::{

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::call::{Call, Phase};
+use super::identity::Identity;
 use super::interfaces::Interfaces;
 use super::limits::Limits;
 use super::parties::{self, Selected, Target};
@@ -14,9 +15,9 @@ use super::signal::Role;
 use super::snapshot;
 use super::tally::Tally;
 use super::{
-    AnswerRequest, CallReport, CurrentStatistics, DeleteOutcome, DeleteRequest, EndReason, Limit,
-    OfferRequest, QueryRequest, Rewritten, Selector, SessionConfig, SessionError, SessionObserver,
-    SessionStatistics, Warning,
+    AnswerRequest, CallReport, CurrentStatistics, DeleteOutcome, DeleteRequest, EndReason, Entropy,
+    Limit, LocalCertificate, OfferRequest, QueryRequest, Rewritten, Selector, SessionConfig,
+    SessionError, SessionObserver, SessionStatistics, Warning,
 };
 use crate::engine::MediaPlane;
 use crate::engine::{Command, Event, TimeoutReason};
@@ -34,6 +35,7 @@ pub struct Sessions {
     pub(super) tally: Tally,
     /// Digests of routes.
     pub(super) hasher: RandomState,
+    pub(super) identity: Identity,
     /// Our mark in descriptions, for `loop-protect`.
     pub(super) loop_id: String,
     pub(super) next_shard: AtomicU64,
@@ -56,6 +58,7 @@ impl Sessions {
             loop_id: format!("{:012x}", hasher.hash_one("loop") & 0xffff_ffff_ffff),
             next_shard: AtomicU64::new(0),
             observer: None,
+            identity: Identity::new(),
             config,
             plane,
             epoch,
@@ -67,6 +70,20 @@ impl Sessions {
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn SessionObserver>) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// Takes random values from `entropy` instead of the system.
+    #[must_use]
+    pub fn with_entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.identity.entropy = entropy;
+        self
+    }
+
+    /// Shows digests of this certificate. Without one, DTLS is neither offered nor accepted.
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: Arc<dyn LocalCertificate>) -> Self {
+        self.identity.certificate = Some(certificate);
         self
     }
 

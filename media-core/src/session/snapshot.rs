@@ -84,13 +84,24 @@ impl Snapshot<'_> {
     }
 
     fn media(&self, media: &Media, index: u32, blocked: bool) -> MediaReport {
+        let (security, ice) = (&media.protection, &media.ice);
+        // Lite agents never control (RFC 8445 §6.1.1); where ICE passes we take no part before the answer.
+        let aside = ice.lite || (ice.passthrough && !media.described);
+        let controlling = media.controlling && !aside;
         let flags = [
             (media.described, "initialized"),
             (media.asymmetric, "asymmetric"),
             (media.direction.receives(), "send"),
             (media.direction.sends(), "recv"),
             (media.mux.on, "rtcp-mux"),
-            (media.controlling, "ICE controlling"),
+            (security.dtls.on, "DTLS-SRTP"),
+            (security.dtls.active, "DTLS role active"),
+            (security.dtls.passive, "DTLS role passive"),
+            (security.sdes.on, "SDES"),
+            (ice.passthrough, "passthrough"),
+            (ice.on, "ICE"),
+            (ice.trickle, "trickle ICE"),
+            (controlling, "ICE controlling"),
             (media.unidirectional, "unidirectional"),
         ];
         MediaReport {
@@ -136,11 +147,18 @@ impl Snapshot<'_> {
             (stream.confirmed || settled, "confirmed"),
             (media.learning.strict_source, "strict source address"),
             (media.learning.media_handover, "media handover"),
+            (media.ice.on, "ICE"),
         ];
         StreamReport {
             local,
             endpoint: stream.endpoint(),
             advertised_endpoint: stream.said,
+            crypto_suite: media
+                .protection
+                .sdes
+                .shown
+                .first()
+                .map(|line| line.suite.name()),
             last_packet: last.map_or(media.since, |at| self.now.unix_at(at)),
             flags: set(&flags),
             ssrc: latest(media, is_rtcp),

@@ -12,6 +12,7 @@
 
 mod once;
 pub mod rtpp;
+mod secure;
 mod table;
 
 use std::borrow::Cow;
