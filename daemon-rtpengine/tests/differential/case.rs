@@ -5,6 +5,7 @@
 //! each word = origin, username                    once per value; several lines multiply
 //! socket A [::1]                                  binds a port, {A} below
 //! offer from=a @audio(port={A}) flags=[x] -> O    a request; call-id is added, the reply kept as O
+//! offer from=a @audio +sdes +ice(components=1)    with the lines of SRTP, DTLS or ICE: [`super::secure`]
 //!   + a=sendonly                                  the SDP with one more line,
 //!   - a=ptime                                     without the lines that start so,
 //!   ~ alice -> bob                                with a text replaced (␍␊: a line end),
@@ -31,6 +32,7 @@ use std::path::Path;
 use daemon_rtpengine::ng::value::Value;
 
 use super::notation::Cursor;
+use super::secure::Feature;
 
 /// One dialogue.
 #[derive(Clone, Debug)]
@@ -101,6 +103,7 @@ pub(crate) enum Edit {
     Remove(String),
     Substitute(String, String),
     LfOnly,
+    Feature(Feature),
 }
 
 /// A media section of an earlier reply.
@@ -271,6 +274,10 @@ fn request(mut cursor: Cursor<'_>) -> Request {
                 values: cursor.arguments(),
                 edits: Vec::new(),
             });
+        } else if cursor.take("+") {
+            let feature = Feature::new(cursor.word(), cursor.arguments());
+            let sdp = request.sdp.as_mut().expect("an @sdp before");
+            sdp.edits.push(Edit::Feature(feature));
         } else if cursor.take("!call-id") {
             request.call_id = false;
         } else {

@@ -212,6 +212,7 @@ impl Dialogue<'_> {
             let Some(text) = self.sdp(sdp) else {
                 return vec![format!("there is no reply {} with an SDP", sdp.template)];
             };
+            self.names.secrets.note_sent(&text);
             document.push("sdp", Value::string(text));
         }
         let cookie = match &request.cookie {
@@ -292,6 +293,7 @@ impl Dialogue<'_> {
                 Edit::Remove(prefix) => sdp.remove(prefix),
                 Edit::Substitute(old, new) => sdp.substitute(old, new),
                 Edit::LfOnly => sdp.lf_only(),
+                Edit::Feature(feature) => feature.apply(&mut sdp),
             }
         }
         Some(sdp.text())
