@@ -56,6 +56,13 @@ pub struct LocalRtcp {
     pub mux: bool,
 }
 
+impl LocalRtcp {
+    /// Is there nothing to fall back to?
+    const fn shares(self, rtp_port: u16) -> bool {
+        self.mux && self.port == rtp_port
+    }
+}
+
 /// The `a=mid` of the section with this number, counted from 1, where `generate_mid` asks for one and
 /// the offer has none. A call keeps it for the section's later offers; answers get none.
 #[must_use]
@@ -98,7 +105,11 @@ pub fn rewrite(
         Section::Shown(local) => local.port != 0 && local.security.ice.is_some_and(|ice| ice.lite),
         _ => false,
     });
-    let version_at = writer.session(description, address, loop_id, sent);
+    let passes = sections.iter().any(|section| match section {
+        Section::Shown(local) => local.security.passthrough,
+        _ => false,
+    });
+    let version_at = writer.session(description, address, passes, loop_id, sent);
     if ice_lite {
         writer.line(b"a=ice-lite");
     }
@@ -210,6 +221,7 @@ impl<'o> Writer<'o> {
         &mut self,
         description: &SessionDescription<'_>,
         address: IpAddr,
+        passes: bool,
         loop_id: &str,
         sent: &mut SentDescription,
     ) -> Option<usize> {
@@ -233,7 +245,7 @@ impl<'o> Writer<'o> {
                 }
                 LineKind::Connection => self.session_connection(description, address, line.text),
                 LineKind::Direction(_) if !self.options.original_sendrecv => {}
-                LineKind::Ice | LineKind::Dtls | LineKind::Bundle => {}
+                LineKind::Ice | LineKind::Dtls | LineKind::Bundle if !passes => {}
                 LineKind::Other => self.line(line.text),
                 _ => self.attribute(line.text, edits),
             }
@@ -303,7 +315,9 @@ impl<'o> Writer<'o> {
     /// Ours, or still zero if it was and is not to be replaced.
     fn connection(&mut self, media: &MediaDescription<'_>, address: IpAddr, rest: &[u8]) {
         self.put(b"c=");
-        if media.has_zero_address() && !self.options.replace.zero_address {
+        // With ICE it says nothing: candidates do.
+        let held = media.has_zero_address() && !media.has_ice();
+        if held && !self.options.replace.zero_address {
             self.connection_value(zero_of(address));
         } else {
             self.connection_value(address);
@@ -364,7 +378,7 @@ impl<'o> Writer<'o> {
             if !self.options.original_sendrecv {
                 self.attribute_fmt(format_args!("a={}", media.direction().name()), edits);
             }
-            if rtp && !keeps {
+            if rtp && (!keeps || local.rtcp.shares(local.port)) {
                 self.rtcp(local, edits);
             }
             self.keys(&local.security, edits);

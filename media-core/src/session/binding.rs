@@ -54,6 +54,9 @@ impl Signal<'_> {
         };
         let binding = &mut media.bindings[at];
         binding.key = key.or(binding.key);
+        if media.active.is_some_and(|before| before != at) {
+            media.ice.renew();
+        }
         media.active = Some(at);
         Ok(())
     }

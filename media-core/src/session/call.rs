@@ -137,6 +137,15 @@ pub(super) struct MuxState {
     pub(super) reply: MuxReply,
     /// The far side of its last offer gets one port alone.
     pub(super) far_single: bool,
+    /// It has offered, or was offered, muxing, and nobody has answered.
+    pub(super) pending: bool,
+}
+
+impl MuxState {
+    /// What reports say: as rtpengine, muxing is taken for granted while it is on offer.
+    pub(super) const fn shown(&self) -> bool {
+        self.on || self.pending
+    }
 }
 
 /// How an offer of rtcp-mux is to be answered.

@@ -14,7 +14,7 @@ pub(super) struct Dtls {
     pub(super) passive: bool,
     /// The party's certificates, as it said last.
     fingerprints: Vec<Fingerprint>,
-    /// By what function it is told of ours.
+    /// By what function it is told of ours: its own if it spoke first. Once told, it stays.
     hash: Option<HashFunction>,
     /// The role and the certificates of the last association, and how many there were.
     agreed: Option<(DtlsRole, Vec<Fingerprint>)>,
@@ -24,30 +24,28 @@ pub(super) struct Dtls {
 impl Dtls {
     /// The party has described itself. `false`: without DTLS.
     pub(super) fn hear(&mut self, params: &DtlsParams) -> bool {
-        let same = !self.fingerprints.is_empty() && self.fingerprints == params.fingerprints;
-        let served = same && self.passive && !self.active;
+        let served = self.passive && !self.active;
         (self.active, self.passive) = match params.setup {
             Some(Setup::Active) => (false, true),
             Some(Setup::Passive) => (true, false),
-            // An association that is there goes on as it is.
+            // Whom we served we go on serving: an association that is there stays (RFC 8842 §5.5).
             Some(Setup::ActPass) => (!served, true),
             Some(Setup::HoldConn) | None => (false, false),
         };
         self.on = !params.fingerprints.is_empty() && (self.active || self.passive);
-        if let Some(first) = params.fingerprints.first() {
-            self.hash = Some(first.hash());
+        if self.hash.is_none() {
+            self.hash = params.fingerprints.first().map(Fingerprint::hash);
         }
         self.fingerprints.clone_from(&params.fingerprints);
         self.on
     }
 
     /// The party is offered either role.
-    pub(super) const fn offer(&mut self, hash: Option<HashFunction>) {
+    pub(super) fn offer(&mut self, hash: Option<HashFunction>) {
         self.active = true;
         self.passive = true;
-        if self.hash.is_none() {
-            self.hash = hash;
-        }
+        self.hash
+            .get_or_insert(hash.unwrap_or(HashFunction::Sha256));
     }
 
     /// The party is told which role is left to it.

@@ -22,6 +22,8 @@ pub(super) struct IceState {
     pub(super) trickle: bool,
     /// We are lite towards the party.
     pub(super) lite: bool,
+    /// It has had ICE before, too: checks say where it is, and not its descriptions.
+    pub(super) settled: bool,
     /// Our credentials towards it.
     local: Option<IceCredentials>,
     /// What it said.
@@ -53,22 +55,29 @@ impl IceState {
         let ice = &params.ice;
         let has_ice = ice.ufrag.is_some() && !wishes.reject;
         let known = self.remote.ufrag.is_some();
-        let changed = known && has_ice && self.remote.ufrag != ice.ufrag;
+        let same = self.remote.ufrag == ice.ufrag && self.remote.pwd == ice.pwd;
+        let changed = known && has_ice && !same;
         let restarted = changed && role == Role::Offer;
-        if restarted || (known && !has_ice) {
+        if restarted {
             self.local = None;
         }
         if changed {
             self.session = self.session.wrapping_add(1);
         }
+        self.settled = self.on && has_ice && known && !restarted;
         self.on = has_ice;
         self.trickle = has_ice && ice.trickle;
-        self.remote = if has_ice {
-            ice.clone()
-        } else {
-            IceParams::default()
-        };
+        if has_ice {
+            self.remote = ice.clone();
+        }
         restarted
+    }
+
+    /// Our ports for the party are other ones: whatever was found out about them is void.
+    pub(super) fn renew(&mut self) {
+        if self.local.take().is_some() {
+            self.session = self.session.wrapping_add(1);
+        }
     }
 
     /// The party is offered ICE, or not. `described`: it has said before what it wants.
@@ -85,7 +94,8 @@ impl IceState {
             IceOption::Default if described => self.on,
             IceOption::Default => self.on || offered,
         };
-        self.trickle = wishes.trickle;
+        // Whoever has trickled may be trickled to.
+        self.trickle |= wishes.trickle;
         self.lite = wishes.lite.unwrap_or(self.lite);
         let passes = match wishes.option {
             IceOption::Optional | IceOption::ForceRelay => true,

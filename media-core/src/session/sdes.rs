@@ -21,15 +21,21 @@ pub(super) struct Sdes {
 }
 
 impl Sdes {
-    /// The party has described itself. `false`: without any line that can be read.
-    pub(super) fn hear(&mut self, lines: &[CryptoAttribute], options: &SdesOptions) -> bool {
+    /// The party has described itself. `chosen`: its first line says which it takes. `false`: there is
+    /// no line that can be read.
+    pub(super) fn hear(
+        &mut self,
+        lines: &[CryptoAttribute],
+        chosen: bool,
+        options: &SdesOptions,
+    ) -> bool {
         let allowed = lines.iter().filter(|line| options.allows(line.suite));
         self.heard = allowed.cloned().collect();
         if lines.is_empty() {
             return false;
         }
         self.on = true;
-        if let Some(chosen) = self.heard.first() {
+        if let Some(chosen) = self.heard.first().filter(|_| chosen) {
             self.shown
                 .retain(|line| line.tag == chosen.tag && line.suite == chosen.suite);
         }
@@ -52,25 +58,26 @@ impl Sdes {
                 .collect();
         }
         lines.retain(|line| options.allows(line.suite));
-        let mut tag = lines.iter().map(|line| line.tag).max().unwrap_or(0);
-        let mut next = || {
-            tag = tag.saturating_add(1);
-            tag
-        };
+        let last = lines.iter().map(|line| line.tag).max().unwrap_or(0);
+        let mut tag = last.saturating_add(1);
         let is_new = |suite, lines: &[CryptoAttribute]| {
             options.allows(suite) && lines.iter().all(|line| line.suite != suite)
         };
         for mut line in before {
             if is_new(line.suite, &lines) {
-                line.tag = next();
+                line.tag = line.tag.max(tag);
+                tag = line.tag.saturating_add(1);
                 lines.push(line);
             }
         }
         if !options.no_new || passed.is_empty() {
-            for suite in CryptoSuite::ALL {
+            let mut suites = CryptoSuite::ALL;
+            suites.sort_by_key(|suite| options.rank(*suite));
+            for suite in suites {
                 if is_new(suite, &lines) {
-                    let line = CryptoAttribute::new(next(), suite, fresh_key(suite, entropy));
+                    let line = CryptoAttribute::new(tag, suite, fresh_key(suite, entropy));
                     lines.push(options.edited(line));
+                    tag = tag.saturating_add(1);
                 }
             }
         }

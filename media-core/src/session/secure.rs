@@ -8,7 +8,7 @@ use super::interfaces::PoolId;
 use super::sdes::Sdes;
 use super::security::{Security, SecurityFault};
 use super::signal::{Role, Signal};
-use super::{DtlsOption, IceLite};
+use super::{DtlsOption, IceLite, TransportProtocol};
 use crate::sdp::{
     CryptoAttribute, IceCandidate, IceCredentials, IceOption, LocalDtls, LocalIce, LocalSecurity,
     MediaParams, Protocol,
@@ -116,10 +116,15 @@ impl Signal<'_> {
         }
         let own = &mut said.protection;
         own.offerer = self.role == Role::Offer;
-        let keys = own.sdes.hear(&params.crypto, &self.options.sdes);
+        if !params.protocol.carries_rtp() {
+            own.forget();
+            return restarted;
+        }
         let certificate = own.dtls.hear(&params.dtls);
-        own.sdes.on &= keys || params.protocol.is_secure();
+        let chosen = own.offerer || !certificate;
+        let keys = own.sdes.hear(&params.crypto, chosen, &self.options.sdes);
         if own.offerer {
+            own.sdes.on &= keys || certificate || params.protocol.is_secure();
             own.wanted = own.sdes.on || certificate;
             own.opportunistic = own.wanted && !params.protocol.is_secure();
         }
@@ -147,7 +152,8 @@ impl Signal<'_> {
                 options.dtls == Some(DtlsOption::Off) || self.identity.certificate.is_none();
             own.dtls.on = (own.dtls.on || !known) && !no_dtls;
             own.dtls.offer(options.dtls_fingerprint);
-            if (own.sdes.on || !known) && !options.sdes.off {
+            // A party that has keys keeps them, whatever `off` says.
+            if own.sdes.on && known || !known && !options.sdes.off {
                 let passed = &said.protection.sdes.heard;
                 own.sdes
                     .offer(passed, &options.sdes, &*self.identity.entropy);
@@ -164,11 +170,22 @@ impl Signal<'_> {
     /// What the offerer is answered. `offered`: the protocol that it had offered.
     pub(super) fn answer_security(&self, said: &mut Media, told: &mut Media, offered: &Protocol) {
         let options = self.options;
-        told.ice.answer(&mut said.ice, self.ice_wishes());
+        let wishes = self.ice_wishes();
+        told.ice.answer(&mut said.ice, wishes);
+        said.controlling |= told.ice.passthrough && wishes.option == IceOption::Default;
+        if told.ice.passthrough {
+            told.protection.forget();
+            said.protection.forget();
+            return;
+        }
         let theirs = &said.protection;
         let own = &mut told.protection;
-        let declined = theirs.opportunistic && theirs.sdes.heard.is_empty() && !theirs.dtls.on;
-        let unsecured = *offered != told.protocol || declined;
+        let bare = theirs.sdes.heard.is_empty() && !theirs.dtls.on;
+        let unsecured = match options.transport_protocol {
+            Some(TransportProtocol::Accept) => bare && *offered != told.protocol,
+            Some(_) => true,
+            None => bare && theirs.opportunistic,
+        };
         own.dtls
             .answer(options.dtls == Some(DtlsOption::Passive) || told.answer_passive);
         if unsecured && !told.protocol.is_secure() {
@@ -229,7 +246,7 @@ impl Signal<'_> {
             shown.ice = Some(ShownIce {
                 credentials: Some(credentials).filter(|_| !passes),
                 candidates,
-                trickle: told.ice.trickle,
+                trickle: told.ice.trickle && !passes,
                 lite: told.ice.lite,
             });
         }

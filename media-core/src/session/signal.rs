@@ -204,8 +204,8 @@ impl Signal<'_> {
         let bridged = told.protocol != said.protocol && params.protocol == said.protocol;
         let shown_protocol = said.protocol.clone();
         said.controlling &= said.described || self.role == Role::Answer;
-        self.hear(said, params);
         let restarted = self.hear_security(said, params);
+        self.hear(said, params);
         if restarted {
             (said.controlling, told.controlling) = (false, true);
         }
@@ -216,6 +216,7 @@ impl Signal<'_> {
                 let options = self.options.sdp.rtcp_mux;
                 announced = mux::hear_offer(&mut said.mux, told.mux.on, params.rtcp_mux, options);
                 pairs = [!said.mux.on, !announced.same_port];
+                (said.mux.pending, told.mux.pending) = (params.rtcp_mux, announced.mux);
                 said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
                 codecs = said.offered.shown().to_vec();
                 // What the listener knows the section by stays, whoever thought of it.
@@ -243,6 +244,7 @@ impl Signal<'_> {
                 self.answer_protocol(told, &params.protocol, &shown_protocol);
                 announced = mux::hear_answer(&mut told.mux, &mut said.mux, params.rtcp_mux);
                 pairs = [!said.mux.on && !told.mux.far_single, !told.mux.on];
+                (said.mux.pending, told.mux.pending) = (false, false);
                 codecs = if params.rejected {
                     params.codecs.clone()
                 } else {
@@ -300,7 +302,8 @@ impl Signal<'_> {
         media.rejected = params.rejected;
         media.direction = params.direction;
         // A side that muxes may yet have to fall back to two ports.
-        let changed = media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp);
+        let changed = !media.ice.settled
+            && (media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp));
         media.learn_epoch = media.learn_epoch.wrapping_add(u32::from(changed));
         media.learning = Learning {
             mode: if options.asymmetric {

@@ -85,15 +85,12 @@ impl Snapshot<'_> {
 
     fn media(&self, media: &Media, index: u32, blocked: bool) -> MediaReport {
         let (security, ice) = (&media.protection, &media.ice);
-        // Lite agents never control (RFC 8445 §6.1.1); where ICE passes we take no part before the answer.
-        let aside = ice.lite || (ice.passthrough && !media.described);
-        let controlling = media.controlling && !aside;
         let flags = [
             (media.described, "initialized"),
             (media.asymmetric, "asymmetric"),
             (media.direction.receives(), "send"),
             (media.direction.sends(), "recv"),
-            (media.mux.on, "rtcp-mux"),
+            (media.mux.shown(), "rtcp-mux"),
             (security.dtls.on, "DTLS-SRTP"),
             (security.dtls.active, "DTLS role active"),
             (security.dtls.passive, "DTLS role passive"),
@@ -101,7 +98,7 @@ impl Snapshot<'_> {
             (ice.passthrough, "passthrough"),
             (ice.on, "ICE"),
             (ice.trickle, "trickle ICE"),
-            (controlling, "ICE controlling"),
+            (media.controlling, "ICE controlling"),
             (media.unidirectional, "unidirectional"),
         ];
         MediaReport {
@@ -141,8 +138,8 @@ impl Snapshot<'_> {
         let settled = media.learning.mode == LearnMode::Off && media.described && last.is_some();
         let flags = [
             (!is_rtcp, "RTP"),
-            (is_rtcp || media.mux.on, "RTCP"),
-            (is_rtcp && media.mux.on, "fallback RTCP"),
+            (is_rtcp || media.mux.shown(), "RTCP"),
+            (is_rtcp && media.mux.shown(), "fallback RTCP"),
             (media.described, "filled"),
             (stream.confirmed || settled, "confirmed"),
             (media.learning.strict_source, "strict source address"),

@@ -1,7 +1,7 @@
 //! Words about keys, certificates and ICE, for the table.
 
-use media_core::sdp::IceOption;
-use media_core::session::{DtlsOption, IceLite, SecureProfile, TransportProtocol};
+use media_core::sdp::{IceOption, RtcpAttribute};
+use media_core::session::{DtlsOption, IceLite, Options, SecureProfile, TransportProtocol};
 use media_core::srtp::CryptoSuite;
 
 use super::{Flags, once};
@@ -56,7 +56,7 @@ pub(super) fn dtls(flags: &mut Flags, word: &str) {
 /// One item of `OSRTP`. What is offered is accepted without being told to.
 pub(super) fn osrtp(flags: &mut Flags, word: &str) {
     match word.to_ascii_lowercase().as_str() {
-        "offer" | "offer-rfc" | "offer-legacy" => flags.options.osrtp_offer = true,
+        "offer" | "offer-rfc" => flags.options.osrtp_offer = true,
         "accept" | "accept-rfc" | "accept-legacy" => {}
         other => once::unknown("`OSRTP` word", other),
     }
@@ -73,9 +73,8 @@ pub(super) fn ice_lite(flags: &mut Flags, word: &str) {
     };
 }
 
-/// `WebRTC`: what a browser needs, in one word.
-pub(super) fn webrtc(flags: &mut Flags) {
-    let options = &mut flags.options;
+/// `WebRTC`: what an offer to a browser needs, in one word.
+pub(crate) fn webrtc(options: &mut Options) {
     let profile = TransportProtocol::Secure(SecureProfile::UdpTlsRtpSavpf);
     options.transport_protocol = Some(profile);
     options.trickle_ice = true;
@@ -83,7 +82,7 @@ pub(super) fn webrtc(flags: &mut Flags) {
     options.sdp.ice = IceOption::Force;
     options.sdp.rtcp_mux.offer = true;
     options.sdp.rtcp_mux.require = true;
-    options.sdp.rtcp_attribute = media_core::sdp::RtcpAttribute::Omit;
+    options.sdp.rtcp_attribute = RtcpAttribute::Omit;
     options.sdp.generate_mid = true;
 }
 
@@ -93,7 +92,7 @@ mod tests {
     use crate::ng::json;
     use media_core::sdp::HashFunction;
 
-    fn of(text: &str) -> media_core::session::Options {
+    fn of(text: &str) -> Options {
         Flags::of(&json::decode(text.as_bytes()).unwrap()).options
     }
 
@@ -146,12 +145,14 @@ mod tests {
         assert!(options.trickle_ice && options.reject_ice && options.recrypt);
         let odd = r#"{"DTLS":"x","DTLS-fingerprint":"md5","ICE-lite":"x","OSRTP":"offer",
             "SDES":"off","flags":["OSRTP-accept","DTLS","SDES"]}"#;
-        assert_eq!(of(odd), media_core::session::Options::default());
+        assert_eq!(of(odd), Options::default());
     }
 
     #[test]
     fn webrtc_is_a_preset() {
-        let options = of(r#"{"flags":["WebRTC"]}"#);
+        assert!(Flags::of(&json::decode(br#"{"flags":["WebRTC"]}"#).unwrap()).webrtc);
+        let mut options = Options::default();
+        webrtc(&mut options);
         assert!(options.sdes.off && options.trickle_ice && options.sdp.generate_mid);
         assert!(options.sdp.rtcp_mux.offer && options.sdp.rtcp_mux.require);
         assert_eq!(options.sdp.ice, IceOption::Force);

@@ -443,7 +443,7 @@ pub(super) static WORDS: &[Word] = &[
     text("via-branch", |f, v| {
         f.via_branch = Some(v.to_owned());
     }),
-    flag("webrtc", secure::webrtc),
+    flag("webrtc", |f| f.webrtc = true),
     inert("xmlrpc-callback", "XMLRPC callbacks are not supported yet"),
 ];
 
