@@ -32,7 +32,15 @@ const ADDRESSES: [&str; 4] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"];
 const MIN_REQUESTS: usize = 1700;
 
 /// Files of cases that are not asked of our daemon yet, but by `DIFF_CASE`.
-const NOT_YET: [&str; 6] = ["sdes:", "dtls:", "ice:", "profiles:", "mux:", "bundle:"];
+const NOT_YET: [&str; 7] = [
+    "sdes:",
+    "dtls:",
+    "ice:",
+    "profiles:",
+    "mux:",
+    "bundle:",
+    "secured:",
+];
 
 /// Lines shown of one side of a difference; `DIFF_CASE` with `DIFF_RAW` shows the rest.
 const MAX_SHOWN: usize = 15;
