@@ -20,6 +20,7 @@
 //! send A 1 -> O.0.rtcp                            RTCP
 //! receive B 5                                     waits for 5 packets
 //! settle 10                                       waits until the call has counted 10 RTP packets
+//! await $C.2 DTLS fingerprint verified            waits until `query` of that call says so
 //! pending B                                       how many packets are there already
 //! ```
 //! Values are written as in [`super::notation`]; `_` in keys and commands stands for a blank, and
@@ -74,6 +75,10 @@ pub(crate) enum Action {
     },
     Pending {
         socket: String,
+    },
+    Await {
+        call_id: String,
+        text: String,
     },
 }
 
@@ -229,6 +234,10 @@ fn action(line: &str) -> Action {
         },
         "pending" => Action::Pending {
             socket: words[1].to_owned(),
+        },
+        "await" => Action::Await {
+            call_id: words[1].to_owned(),
+            text: words[2..].join(" "),
         },
         "settle" => Action::Settle { packets: number(1) },
         "raw" | "ignored" => {
