@@ -31,7 +31,8 @@ const ADDRESSES: [&str; 4] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"];
 /// Fewer requests would mean that case files went missing.
 const MIN_REQUESTS: usize = 1700;
 
-/// Files of cases that are not asked of our daemon yet, but by `DIFF_CASE`.
+/// Cases that are not asked of our daemon yet, but by `DIFF_CASE`, by the start of their names: those of
+/// the first row need its certificate, those of the second packets that are protected.
 const NOT_YET: [&str; 7] = [
     "sdes:",
     "dtls:",
@@ -39,6 +40,7 @@ const NOT_YET: [&str; 7] = [
     "profiles:",
     "mux:",
     "bundle:",
+    // Not "sdes: packets grow by …" and "sdes: what is not protected does not pass" either.
     "secured:",
 ];
 
@@ -93,6 +95,7 @@ fn replies_are_those_of_rtpengine() {
         .collect();
     let stale: Vec<&Accepted> = accepted
         .iter()
+        .filter(|a| !NOT_YET.iter().any(|theme| a.case.starts_with(theme)))
         .filter(|a| filter.is_empty() && !findings.iter().any(|f| a.covers(f.case, &f.hunk)))
         .collect();
     println!(

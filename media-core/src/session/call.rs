@@ -409,6 +409,11 @@ impl Stream {
         }
         changed
     }
+    /// As [`Stream::signal`], where only ICE may move the endpoint: packets go where they went.
+    pub(super) fn note(&mut self, endpoint: Option<SocketAddr>) {
+        self.learned = self.endpoint();
+        self.said = endpoint;
+    }
     /// Where the party wants its packets, if it does.
     pub(super) fn signalled(&self) -> Option<SocketAddr> {
         self.said

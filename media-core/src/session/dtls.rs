@@ -8,6 +8,8 @@ use crate::sdp::{DtlsParams, Fingerprint, HashFunction, Setup};
 pub(super) struct Dtls {
     /// DTLS is in use, or on offer.
     pub(super) on: bool,
+    /// It was offered, by whichever side: otherwise the party's certificate counts for nothing.
+    pub(super) allowed: bool,
     /// We may begin.
     pub(super) active: bool,
     /// The party may begin.

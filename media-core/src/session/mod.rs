@@ -1,6 +1,6 @@
 //! Calls, participants, media and streams: turns offers and answers into engine commands.
 //!
-//! Knows addresses and tags, never packets. Sockets come through [`crate::engine::MediaPlane`].
+//! Knows addresses, tags and keys, never packets. Sockets come through [`crate::engine::MediaPlane`].
 
 mod binding;
 mod call;

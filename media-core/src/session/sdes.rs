@@ -139,17 +139,11 @@ impl Sdes {
         lines
     }
 
-    /// What both descriptions together amount to. `offerer`: the party made the offer.
-    pub(super) fn keys(&self, offerer: bool) -> Option<SdesKeys> {
+    /// What both descriptions together amount to: whoever chose, tag and suite are the same.
+    pub(super) fn keys(&self) -> Option<SdesKeys> {
         let send = self.shown.first().filter(|_| self.on)?;
-        let receive = if offerer {
-            // We chose among the party's lines.
-            let same = |line: &&CryptoAttribute| line.suite == send.suite && line.tag == send.tag;
-            self.heard.iter().find(same)?
-        } else {
-            // It chose among ours, which are narrowed to that one.
-            self.heard.first()?
-        };
+        let same = |line: &&CryptoAttribute| line.suite == send.suite && line.tag == send.tag;
+        let receive = self.heard.iter().find(same)?;
         Some(SdesKeys {
             send: send.clone(),
             receive: receive.clone(),

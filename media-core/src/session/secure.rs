@@ -23,8 +23,6 @@ pub(super) struct Protection {
     wanted: bool,
     /// It was offered them over a profile without SRTP: it may do without (RFC 8643).
     opportunistic: bool,
-    /// It made the last offer.
-    offerer: bool,
     /// An offer has been answered.
     settled: bool,
     /// What holds now; while an offer is open, what held before.
@@ -71,9 +69,9 @@ impl Protection {
     fn settle(&mut self, protocol: &Protocol) {
         self.dtls.agree();
         self.settled = true;
-        self.agreed = if self.dtls.on {
+        self.agreed = if self.dtls.on && self.dtls.allowed {
             Security::Dtls(Box::new(self.dtls.settings(true)))
-        } else if let Some(keys) = self.sdes.keys(self.offerer) {
+        } else if let Some(keys) = self.sdes.keys() {
             Security::Sdes(Box::new(keys))
         } else if !self.sdes.heard.is_empty() && self.wanted {
             Security::Refused(SecurityFault::NoMatchingKey)
@@ -115,15 +113,17 @@ impl Signal<'_> {
             return restarted;
         }
         let own = &mut said.protection;
-        own.offerer = self.role == Role::Offer;
+        let offers = self.role == Role::Offer;
         if !params.protocol.carries_rtp() {
             own.forget();
             return restarted;
         }
+        let offered = own.dtls.on;
         let certificate = own.dtls.hear(&params.dtls);
-        let chosen = own.offerer || !certificate;
+        own.dtls.allowed = offers || offered;
+        let chosen = offers || !(certificate && offered);
         let keys = own.sdes.hear(&params.crypto, chosen, &self.options.sdes);
-        if own.offerer {
+        if offers {
             own.sdes.on &= keys || certificate || params.protocol.is_secure();
             own.wanted = own.sdes.on || certificate;
             own.opportunistic = own.wanted && !params.protocol.is_secure();
@@ -138,8 +138,8 @@ impl Signal<'_> {
         let wishes = self.ice_wishes();
         told.ice
             .offer(&mut said.ice, has_ice, told.described, wishes);
+        told.controlling &= wishes.lite != Some(true) && !told.ice.passthrough;
         let own = &mut told.protection;
-        own.offerer = false;
         let passes = options.transport_protocol.is_none()
             && told.protocol == params.protocol
             && (!params.crypto.is_empty() || said.protection.dtls.on);

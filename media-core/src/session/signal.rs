@@ -302,8 +302,13 @@ impl Signal<'_> {
         media.rejected = params.rejected;
         media.direction = params.direction;
         // A side that muxes may yet have to fall back to two ports.
-        let changed = !media.ice.settled
-            && (media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp));
+        let changed = if media.ice.settled {
+            media.rtp.note(Some(params.rtp));
+            media.rtcp.note(params.rtcp);
+            false
+        } else {
+            media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp)
+        };
         media.learn_epoch = media.learn_epoch.wrapping_add(u32::from(changed));
         media.learning = Learning {
             mode: if options.asymmetric {

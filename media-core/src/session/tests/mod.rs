@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::*;
 use crate::engine::{BindError, Command, Component, Event, Route};
 use crate::engine::{CallTimeouts, MediaPlane, SocketOptions};
+use crate::sdp::{Fingerprint, HashFunction};
 use crate::units::{CallKey, Now, ShardId, SocketId};
 
 mod calls;
@@ -18,6 +19,7 @@ mod limits;
 mod media;
 mod properties;
 mod sections;
+mod security;
 
 /// Remembers sockets, routes and calls as a shard would, without sending anything.
 #[derive(Default)]
@@ -153,6 +155,25 @@ impl SessionObserver for Ends {
     }
 }
 
+/// Random octets that are none: they count up.
+#[derive(Default)]
+struct Counting(AtomicU8);
+
+impl Entropy for Counting {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill_with(|| self.0.fetch_add(1, Ordering::Relaxed));
+    }
+}
+
+/// A certificate whose every digest is sevens.
+struct Sevens;
+
+impl LocalCertificate for Sevens {
+    fn fingerprint(&self, hash: HashFunction) -> Fingerprint {
+        Fingerprint::new(hash, &vec![7; hash.digest_len()]).unwrap()
+    }
+}
+
 /// The sessions under test, with their surroundings.
 struct Desk {
     plane: Arc<Books>,
@@ -198,7 +219,10 @@ impl Desk {
         let plane = Arc::new(Books::default());
         let ends = Arc::new(Ends::default());
         let start = Instant::now();
-        let sessions = Sessions::new(config, plane.clone(), start).with_observer(ends.clone());
+        let sessions = Sessions::new(config, plane.clone(), start)
+            .with_observer(ends.clone())
+            .with_entropy(Arc::new(Counting::default()))
+            .with_certificate(Arc::new(Sevens));
         Self {
             plane,
             ends,
