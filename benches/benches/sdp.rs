@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media_core::sdp::{
-    LocalMedia, LocalRtcp, OfferedCodecs, Replace, SdpOptions, Section, SentDescription, parse,
-    rewrite,
+    LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs, Replace, SdpOptions, Section,
+    SentDescription, parse, rewrite,
 };
 
 /// A telephone's.
@@ -61,6 +61,7 @@ fn rewriting(c: &mut Criterion) {
                             codecs: codecs.shown(),
                             ptime_ms: section.ptime_ms,
                             mid: section.mid.as_deref(),
+                            security: LocalSecurity::default(),
                         })
                     })
                     .collect();

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use media_core::driver::{Driver, StartError, raise_nofile};
+use media_core::dtls::{Certificate, CertificateError};
 use media_core::session::{SessionObserver, Sessions};
 use tokio::runtime::Runtime;
 
@@ -38,6 +39,9 @@ pub enum DaemonError {
     /// The media threads.
     #[error(transparent)]
     Driver(#[from] StartError),
+    /// There is no certificate for DTLS.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// A control listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -104,7 +108,12 @@ impl Daemon {
         let calls = Arc::new(CallLog::default());
         let observer = Arc::clone(&calls) as Arc<dyn SessionObserver>;
         let sessions = Sessions::new(config.session.clone(), driver.plane(), started);
-        let sessions = Arc::new(sessions.with_observer(observer));
+        let certificate = Certificate::generate(Driver::now())?;
+        let sessions = Arc::new(
+            sessions
+                .with_observer(observer)
+                .with_certificate(certificate),
+        );
         let health = Arc::new(Health::new(Arc::clone(&driver), Arc::clone(&sessions)));
         let traffic = Arc::new(Traffic::new(driver.shard_counters().to_vec(), started));
         let requests = Arc::new(RequestCounters::default());

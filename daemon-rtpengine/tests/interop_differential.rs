@@ -3,7 +3,8 @@
 //!
 //! - `DIFF_CASE=text` runs only the cases whose name contains the text.
 //! - `DIFF_RAW=1` prints rtpengine's replies as they come.
-//! - `VOXPLANE_TEST_DAEMON=/usr/bin/rtpengine` compares rtpengine with itself: tests the test.
+//! - `VOXPLANE_TEST_DAEMON=/usr/bin/rtpengine` compares rtpengine with itself: tests the test,
+//!   no difference is accepted then.
 
 mod differential;
 mod support;
@@ -28,7 +29,20 @@ const INTERFACES: [&str; 4] = [
 const ADDRESSES: [&str; 4] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"];
 
 /// Fewer requests would mean that case files went missing.
-const MIN_REQUESTS: usize = 170;
+const MIN_REQUESTS: usize = 1700;
+
+/// Cases that are not asked of our daemon yet, but by `DIFF_CASE`, by the start of their names: those of
+/// the first row need its certificate, those of the second packets that are protected.
+const NOT_YET: [&str; 7] = [
+    "sdes:",
+    "dtls:",
+    "ice:",
+    "profiles:",
+    "mux:",
+    "bundle:",
+    // Not "sdes: packets grow by …" and "sdes: what is not protected does not pass" either.
+    "secured:",
+];
 
 /// Lines shown of one side of a difference; `DIFF_CASE` with `DIFF_RAW` shows the rest.
 const MAX_SHOWN: usize = 15;
@@ -45,6 +59,7 @@ fn replies_are_those_of_rtpengine() {
     let started = Instant::now();
     let dir = TempDir::new("differential");
     let ours = Program::under_test();
+    let same_program = matches!(ours, Program::Rtpengine);
     let reference = Daemon::start(&Program::Rtpengine, "reference", 600, &INTERFACES, &dir);
     let ours = Daemon::start(&ours, "ours", 600, &INTERFACES, &dir);
     let mut reference = Runner::new(&reference, &ADDRESSES);
@@ -54,6 +69,9 @@ fn replies_are_those_of_rtpengine() {
     let raw = std::env::var_os("DIFF_RAW").is_some();
     let mut cases = case::load(&test_file("differential"));
     cases.retain(|case| case.name.contains(&filter));
+    if !same_program && filter.is_empty() {
+        cases.retain(|case| !NOT_YET.iter().any(|theme| case.name.starts_with(theme)));
+    }
     assert!(!cases.is_empty(), "no case is named like {filter:?}");
 
     let mut findings = Vec::new();
@@ -67,13 +85,17 @@ fn replies_are_those_of_rtpengine() {
     }
 
     let text = std::fs::read_to_string(test_file("differential/accepted.md"));
-    let accepted = accepted::parse(&text.expect("accepted.md can be read"));
+    let mut accepted = accepted::parse(&text.expect("accepted.md can be read"));
+    if same_program {
+        accepted.clear();
+    }
     let unwanted: Vec<&Finding<'_>> = findings
         .iter()
         .filter(|f| !accepted.iter().any(|a| a.covers(f.case, &f.hunk)))
         .collect();
     let stale: Vec<&Accepted> = accepted
         .iter()
+        .filter(|a| !NOT_YET.iter().any(|theme| a.case.starts_with(theme)))
         .filter(|a| filter.is_empty() && !findings.iter().any(|f| a.covers(f.case, &f.hunk)))
         .collect();
     println!(

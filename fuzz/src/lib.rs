@@ -4,14 +4,20 @@
 //! put seeds (small files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>`
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
+mod dtls;
+mod ice;
 mod ng;
 mod sdp;
+mod srtp;
 mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
+pub use dtls::dtls;
+pub use ice::{ice, ice_candidate};
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
-pub use sdp::sdp;
+pub use sdp::{sdp, sdp_attributes};
+pub use srtp::{srtcp, srtp};
 pub use wire::{demux, rtcp, rtp, stun};
 
 /// A target: judges one input, panics when a promise is broken.
@@ -26,7 +32,22 @@ macro_rules! targets {
 }
 
 targets!(
-    bencode, demux, ng_framer, ng_json, ng_request, rtcp, rtp, rtpp_flags, sdp, stun
+    bencode,
+    demux,
+    ice,
+    ice_candidate,
+    ng_framer,
+    ng_json,
+    ng_request,
+    rtcp,
+    rtp,
+    rtpp_flags,
+    sdp,
+    sdp_attributes,
+    stun,
+    dtls,
+    srtp,
+    srtcp
 );
 
 /// The target of that name.

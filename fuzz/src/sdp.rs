@@ -1,7 +1,8 @@
 //! Session descriptions: what is accepted can be rewritten, and the result is a description again.
 
 use media_core::sdp::{
-    LocalMedia, LocalRtcp, OfferedCodecs, SdpOptions, Section, SentDescription, parse, rewrite,
+    CryptoAttribute, Fingerprint, IceCandidate, LocalMedia, LocalRtcp, LocalSecurity,
+    OfferedCodecs, SdpOptions, Section, SentDescription, parse, rewrite,
 };
 
 /// A description rewritten has as many sections as before, of the same kinds.
@@ -30,6 +31,7 @@ pub fn sdp(data: &[u8]) {
                 codecs: codecs.shown(),
                 ptime_ms: section.ptime_ms,
                 mid: section.mid.as_deref(),
+                security: LocalSecurity::default(),
             })
         })
         .collect();
@@ -48,5 +50,25 @@ pub fn sdp(data: &[u8]) {
         assert_eq!(before.protocol, after.protocol);
         assert_eq!(before.media_type, after.media_type);
         assert_eq!(before.rejected, after.rejected);
+    }
+}
+
+/// `a=crypto`, `a=fingerprint` and `a=candidate` values: what is read is written so that it reads the
+/// same, and no key is shown.
+pub fn sdp_attributes(data: &[u8]) {
+    let mut written = Vec::new();
+    if let Ok(line) = CryptoAttribute::parse(data) {
+        line.write(data.len().is_multiple_of(2), &mut written);
+        assert_eq!(CryptoAttribute::parse(&written), Ok(line));
+        written.clear();
+    }
+    if let Some(fingerprint) = Fingerprint::parse(data) {
+        fingerprint.write(&mut written);
+        assert_eq!(Fingerprint::parse(&written), Some(fingerprint));
+        written.clear();
+    }
+    if let Some(candidate) = IceCandidate::parse(data) {
+        candidate.write(&mut written);
+        assert_eq!(IceCandidate::parse(&written), Some(candidate));
     }
 }

@@ -7,7 +7,10 @@ use media_core::wire::rtcp::{
     Compound, ReportBlock, RtcpPacket, emit_receiver_report, emit_sender_report,
 };
 use media_core::wire::rtp::{RtpBuilder, RtpHeader, RtpPacket};
-use media_core::wire::stun::{Attribute, StunMessage, emit};
+use media_core::wire::stun::{
+    Attribute, IntegrityKey, MESSAGE_INTEGRITY, PRIORITY, StunMessage, USE_CANDIDATE, USERNAME,
+    emit,
+};
 use media_core::wire::telephone_event::TelephoneEvent;
 
 /// RTP: what is accepted can be written again, and is the same but for padding bytes.
@@ -84,11 +87,29 @@ fn only(datagram: &[u8]) -> Option<RtcpPacket<'_>> {
     Compound::parse(datagram).ok()?.packets().next()
 }
 
-/// STUN: what is accepted can be written again, and is the same but for padding bytes.
+/// STUN: what is accepted can be written again, and is the same but for padding bytes. Typed attributes
+/// can be read, and count only in front of the signature.
 pub fn stun(data: &[u8]) {
     let Ok(message) = StunMessage::parse(data) else {
         return;
     };
+    let signature = message
+        .attributes()
+        .position(|a| a.attribute_type == MESSAGE_INTEGRITY);
+    let covered = |t| {
+        let end = signature.unwrap_or(usize::MAX);
+        message
+            .attributes()
+            .take(end)
+            .any(|a| a.attribute_type == t)
+    };
+    assert_eq!(message.use_candidate(), covered(USE_CANDIDATE));
+    assert!(message.priority().is_none() || covered(PRIORITY));
+    assert!(message.username_fragments().is_none() || covered(USERNAME));
+    assert!(message.error_code().is_none_or(|c| (300..700).contains(&c)));
+    let _addresses = (message.xor_mapped_address(), message.ice_controlled());
+    let key = IntegrityKey::new(b"VOkJxbRl1RmTxUk/WvJxBt");
+    assert!(!message.integrity_matches(&key) || signature.is_some());
     let attributes: Vec<Attribute<'_>> = message.attributes().collect();
     for attribute in &attributes {
         assert!(message.attribute(attribute.attribute_type).is_some());

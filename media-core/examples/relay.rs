@@ -61,6 +61,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             learn_epoch: 0,
             blocked: false,
             pierce_nat: false,
+            protection: media_core::engine::Protection::None,
+            untouched: false,
+            ice: None,
             rtp_sinks: SinkAction {
                 socket: sockets[1 - n],
             }

@@ -10,7 +10,9 @@
 //! | 1 | [`wire`] | views of packets: RTP, RTCP, STUN, demultiplexing. No state |
 //! | 1 | [`buf`] | packet slots and their single owner. No syscalls |
 //! | 2 | [`srtp`] | SRTP and SRTCP in place: suites, keys, replay |
-//! | 2 | [`sdp`] | parse, rewrite and write session descriptions |
+//! | 2 | [`ice`] | the agent that finds, and keeps, a way to the peer |
+//! | 3 | [`dtls`] | DTLS-SRTP: handshakes that end in SRTP keys |
+//! | 3 | [`sdp`] | parse, rewrite and write session descriptions |
 //! | 3 | [`media`] | per-SSRC statistics |
 //! | 4 | [`engine`] | one shard's brain: datagrams in, datagrams out, no I/O |
 //! | 5 | [`driver`] | sockets and threads: io_uring and epoll with one contract |
@@ -23,7 +25,9 @@
 pub mod buf;
 #[cfg(feature = "driver")]
 pub mod driver;
+pub mod dtls;
 pub mod engine;
+pub mod ice;
 pub mod media;
 pub mod sdp;
 pub mod session;

@@ -65,6 +65,43 @@ impl ExtSeqNo {
     }
 }
 
+impl ExtSeqNo {
+    /// Of a rollover counter and the wire's sequence number.
+    #[must_use]
+    pub const fn from_parts(roc: Roc, sequence_number: SeqNo) -> Self {
+        Self((roc.0 as u64) << 16 | sequence_number.0 as u64)
+    }
+    /// The wire's sequence number: the low 16 bits.
+    #[must_use]
+    pub const fn sequence_number(self) -> SeqNo {
+        let [.., high, low] = self.0.to_be_bytes();
+        SeqNo(u16::from_be_bytes([high, low]))
+    }
+    /// The rollover counter: the 32 bits above the sequence number.
+    #[must_use]
+    pub const fn roc(self) -> Roc {
+        let [_, _, a, b, c, d, _, _] = self.0.to_be_bytes();
+        Roc(u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
+/// Rollover counter: how often a source's sequence number has wrapped (RFC 3711 §3.2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct Roc(u32);
+
+impl Roc {
+    /// Wraps a count; every `u32` is valid.
+    #[must_use]
+    pub const fn new(value: u32) -> Self {
+        Self(value)
+    }
+    /// The count.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
 /// Media time stamp in ticks of the [`ClockRate`] (RFC 3550 §5.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RtpTimestamp(u32);
@@ -120,7 +157,7 @@ impl PayloadType {
 }
 
 /// One engine thread.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct ShardId(u8);
 
 impl ShardId {
@@ -140,7 +177,7 @@ impl ShardId {
 ///
 /// The index is the socket's place in its shard's tables (and io_uring's direct descriptor); the
 /// generation tells a reused place from its earlier tenant.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SocketId {
     shard: ShardId,
     index: u32,
@@ -208,5 +245,18 @@ impl Now {
             Some(ahead) => self.unix + ahead,
             None => self.unix.saturating_sub(self.monotonic.duration_since(at)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_is_rollover_counter_and_sequence_number() {
+        let index = ExtSeqNo::from_parts(Roc::new(0xffff_fffe), SeqNo::new(0x8001));
+        assert_eq!(index.get(), 0xffff_fffe_8001);
+        assert_eq!(index.roc(), Roc::new(0xffff_fffe));
+        assert_eq!(index.sequence_number(), SeqNo::new(0x8001));
     }
 }

@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest layer up (see the map in `src/lib.rs`). `driver` and `session` share a layer
 /// and must not name each other.
-const LAYERS: [(&str, u8); 10] = [
+const LAYERS: [(&str, u8); 12] = [
     ("units", 0),
     ("wire", 1),
     ("buf", 1),
     ("srtp", 2),
-    ("sdp", 2),
+    ("ice", 2),
+    ("sdp", 3),
+    ("dtls", 3),
     ("media", 3),
     ("engine", 4),
     ("driver", 5),

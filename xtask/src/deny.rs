@@ -1,5 +1,8 @@
 //! Licences and duplicate versions of the dependencies, from `cargo metadata`.
 //!
+//! Every package needs a licence that we may use; only what ships must come in one version. Peers that
+//! tests talk to bring along the versions of their time.
+//!
 //! cargo-deny does this and more, but takes minutes to build, and what it does more (advisories) needs a
 //! database from the network.
 
@@ -43,7 +46,8 @@ pub(crate) fn run() -> Result<()> {
     let packages = metadata["packages"]
         .as_array()
         .context("no packages in cargo metadata")?;
-    let offences = judge(packages);
+    let shipped = shipped(&metadata).context("no dependency graph in cargo metadata")?;
+    let offences = judge(packages, &shipped);
     if !offences.is_empty() {
         bail!("{}", offences.join("\n"));
     }
@@ -54,13 +58,39 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn judge(packages: &[Value]) -> Vec<String> {
+/// Identifiers of the packages that a build of ours takes in: what our own reach without the
+/// dependencies of tests and benches.
+fn shipped(metadata: &Value) -> Option<BTreeSet<&str>> {
+    let mut dependencies: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for node in metadata["resolve"]["nodes"].as_array()? {
+        let ships = |dependency: &&Value| {
+            let kinds = dependency["dep_kinds"].as_array();
+            kinds.is_some_and(|kinds| kinds.iter().any(|k| k["kind"] != "dev"))
+        };
+        let of_node = node["deps"].as_array()?.iter().filter(ships);
+        let of_node = of_node.filter_map(|d| d["pkg"].as_str()).collect();
+        dependencies.insert(node["id"].as_str()?, of_node);
+    }
+    let members = metadata["workspace_members"].as_array()?;
+    let mut ahead: Vec<&str> = members.iter().filter_map(Value::as_str).collect();
+    let mut reached = BTreeSet::new();
+    while let Some(id) = ahead.pop() {
+        if reached.insert(id) {
+            ahead.extend(dependencies.get(id).into_iter().flatten());
+        }
+    }
+    Some(reached)
+}
+
+fn judge(packages: &[Value], shipped: &BTreeSet<&str>) -> Vec<String> {
     let mut offences = Vec::new();
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for package in packages {
         let text = |key: &str| package[key].as_str().unwrap_or_default();
         let (name, version, licence) = (text("name"), text("version"), text("license"));
-        versions.entry(name).or_default().insert(version);
+        if shipped.contains(text("id")) {
+            versions.entry(name).or_default().insert(version);
+        }
         if !is_allowed(licence) {
             offences.push(format!(
                 "{name} {version}: licence {licence:?} is not allowed"
@@ -168,16 +198,40 @@ mod tests {
     #[test]
     fn offences_are_named() {
         let packages = [
-            json!({"name": "a", "version": "1.0.0", "license": "MIT"}),
-            json!({"name": "a", "version": "2.0.0", "license": "MIT"}),
-            json!({"name": "b", "version": "1.0.0", "license": null}),
+            json!({"id": "a1", "name": "a", "version": "1.0.0", "license": "MIT"}),
+            json!({"id": "a2", "name": "a", "version": "2.0.0", "license": "MIT"}),
+            json!({"id": "b1", "name": "b", "version": "1.0.0", "license": null}),
+            json!({"id": "b2", "name": "b", "version": "2.0.0", "license": "MIT"}),
         ];
         assert_eq!(
-            judge(&packages),
+            judge(&packages, &BTreeSet::from(["a1", "a2", "b1"])),
             [
                 "b 1.0.0: licence \"\" is not allowed",
                 "a: several versions {\"1.0.0\", \"2.0.0\"}"
             ]
         );
+    }
+
+    #[test]
+    fn what_only_tests_need_does_not_ship() {
+        let edge = |to: &str, kinds: Value| json!({"pkg": to, "dep_kinds": kinds});
+        let (normal, dev) = (json!({"kind": null}), json!({"kind": "dev"}));
+        let metadata = json!({
+            "workspace_members": ["ours"],
+            "resolve": {"nodes": [
+                {"id": "ours", "deps": [
+                    edge("library", json!([normal])),
+                    edge("peer", json!([dev])),
+                    edge("both", json!([dev, normal])),
+                ]},
+                {"id": "library", "deps": [edge("builder", json!([{"kind": "build"}]))]},
+                {"id": "peer", "deps": [edge("old", json!([normal]))]},
+                {"id": "both", "deps": []},
+                {"id": "builder", "deps": []},
+                {"id": "old", "deps": []},
+            ]},
+        });
+        let expected = BTreeSet::from(["ours", "library", "both", "builder"]);
+        assert_eq!(shipped(&metadata), Some(expected));
     }
 }

@@ -12,7 +12,7 @@ use benches::host;
 use crate::shell;
 
 /// Package, and a program of it to look for where there is no dpkg.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 6] = [
     // The daemon we replace: oracle of the NG tests, other side of `compare`.
     ("rtpengine-daemon", "rtpengine"),
     // The SIP proxy that drives us, with its rtpengine module.
@@ -20,6 +20,8 @@ const NEEDED: [(&str, &str); 5] = [
     ("kamailio-extra-modules", "kamailio"),
     // SIPp, which places the calls.
     ("sip-tester", "sipp"),
+    // The other side of DTLS handshakes.
+    ("openssl", "openssl"),
     // Builds libFuzzer.
     ("g++", "g++"),
 ];

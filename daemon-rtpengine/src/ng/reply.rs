@@ -160,6 +160,9 @@ fn stream(report: StreamReport) -> Value<'static> {
     }
     out.push("endpoint", endpoint(report.endpoint));
     out.push("advertised endpoint", endpoint(report.advertised_endpoint));
+    if let Some(suite) = report.crypto_suite {
+        out.push("crypto suite", Value::str(suite));
+    }
     out.push("last packet", int(report.last_packet.as_secs()));
     out.push("flags", words(&report.flags));
     if let Some(ssrc) = report.ssrc {
@@ -287,6 +290,7 @@ mod tests {
             local,
             endpoint,
             advertised_endpoint: None,
+            crypto_suite: None,
             last_packet: created,
             flags: vec!["RTP", "filled"],
             ssrc: Some(Ssrc::new(4369)),

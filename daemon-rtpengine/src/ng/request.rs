@@ -6,7 +6,7 @@ use media_core::session::{
     AnswerRequest, DeleteOptions, DeleteRequest, OfferRequest, Options, QueryRequest, Selector,
 };
 
-use super::flags::Flags;
+use super::flags::{self, Flags};
 use super::value::Value;
 
 /// A request, checked for what its command needs.
@@ -187,9 +187,9 @@ impl<'a> Request<'a> {
         Ok(match command {
             Command::Ping => Request::Ping,
             Command::Statistics => Request::Statistics,
-            Command::Offer => Request::Offer(Box::new(Negotiation::read(tree)?)),
+            Command::Offer => Request::Offer(Box::new(Negotiation::read(tree, true)?)),
             Command::Answer => {
-                let answer = Negotiation::read(tree)?;
+                let answer = Negotiation::read(tree, false)?;
                 if answer.to_tag.is_none() {
                     return Err(RequestError::NoToTag);
                 }
@@ -224,9 +224,12 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Negotiation<'a> {
-    fn read(tree: &'a Value<'_>) -> Result<Self, RequestError> {
+    fn read(tree: &'a Value<'_>, is_offer: bool) -> Result<Self, RequestError> {
         let sdp = last(tree, "sdp").ok_or(RequestError::NoSdp)?;
-        let flags = Flags::of(tree);
+        let mut flags = Flags::of(tree);
+        if flags.webrtc && is_offer {
+            flags::webrtc(&mut flags.options);
+        }
         Ok(Negotiation {
             call_id: flags.call_id.ok_or(RequestError::NoCallId)?,
             from_tag: flags.from_tag.ok_or(RequestError::NoFromTag)?,

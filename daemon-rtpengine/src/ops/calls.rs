@@ -121,6 +121,7 @@ mod tests {
             local: Some(([192, 0, 2, 1], 30000).into()),
             endpoint: None,
             advertised_endpoint: None,
+            crypto_suite: None,
             last_packet: Duration::ZERO,
             flags: vec!["RTP"],
             ssrc: None,

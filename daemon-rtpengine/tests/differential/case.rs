@@ -5,6 +5,7 @@
 //! each word = origin, username                    once per value; several lines multiply
 //! socket A [::1]                                  binds a port, {A} below
 //! offer from=a @audio(port={A}) flags=[x] -> O    a request; call-id is added, the reply kept as O
+//! offer from=a @audio +sdes +ice(components=1)    with the lines of SRTP, DTLS or ICE: [`super::secure`]
 //!   + a=sendonly                                  the SDP with one more line,
 //!   - a=ptime                                     without the lines that start so,
 //!   ~ alice -> bob                                with a text replaced (␍␊: a line end),
@@ -19,6 +20,7 @@
 //! send A 1 -> O.0.rtcp                            RTCP
 //! receive B 5                                     waits for 5 packets
 //! settle 10                                       waits until the call has counted 10 RTP packets
+//! await $C.2 DTLS fingerprint verified            waits until `query` of that call says so
 //! pending B                                       how many packets are there already
 //! ```
 //! Values are written as in [`super::notation`]; `_` in keys and commands stands for a blank, and
@@ -31,6 +33,7 @@ use std::path::Path;
 use daemon_rtpengine::ng::value::Value;
 
 use super::notation::Cursor;
+use super::secure::Feature;
 
 /// One dialogue.
 #[derive(Clone, Debug)]
@@ -73,6 +76,10 @@ pub(crate) enum Action {
     Pending {
         socket: String,
     },
+    Await {
+        call_id: String,
+        text: String,
+    },
 }
 
 /// A request to encode.
@@ -101,6 +108,7 @@ pub(crate) enum Edit {
     Remove(String),
     Substitute(String, String),
     LfOnly,
+    Feature(Feature),
 }
 
 /// A media section of an earlier reply.
@@ -227,6 +235,10 @@ fn action(line: &str) -> Action {
         "pending" => Action::Pending {
             socket: words[1].to_owned(),
         },
+        "await" => Action::Await {
+            call_id: words[1].to_owned(),
+            text: words[2..].join(" "),
+        },
         "settle" => Action::Settle { packets: number(1) },
         "raw" | "ignored" => {
             cursor.at_end();
@@ -271,6 +283,10 @@ fn request(mut cursor: Cursor<'_>) -> Request {
                 values: cursor.arguments(),
                 edits: Vec::new(),
             });
+        } else if cursor.take("+") {
+            let feature = Feature::new(cursor.word(), cursor.arguments());
+            let sdp = request.sdp.as_mut().expect("an @sdp before");
+            sdp.edits.push(Edit::Feature(feature));
         } else if cursor.take("!call-id") {
             request.call_id = false;
         } else {

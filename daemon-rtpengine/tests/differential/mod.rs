@@ -8,3 +8,5 @@ pub(crate) mod names;
 pub(crate) mod notation;
 pub(crate) mod render;
 pub(crate) mod run;
+pub(crate) mod secrets;
+pub(crate) mod secure;

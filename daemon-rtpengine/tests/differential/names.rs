@@ -3,6 +3,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::secrets::Secrets;
+
 /// The names given out in one dialogue with one daemon.
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -11,6 +13,8 @@ pub(crate) struct Names {
     ports: Vec<(String, u16)>,
     sockets: Vec<(String, u16)>,
     instance: Option<String>,
+    /// Keys and the like.
+    pub(crate) secrets: Secrets,
 }
 
 impl Names {
@@ -22,6 +26,7 @@ impl Names {
             ports: Vec::new(),
             sockets: Vec::new(),
             instance: None,
+            secrets: Secrets::default(),
         }
     }
 

@@ -139,7 +139,7 @@ impl Renderer<'_> {
     fn sdp(&mut self, text: &str, depth: usize) {
         let addresses = section_addresses(text);
         let mut section = 0;
-        let mut rtp_port = None;
+        let mut ports = SectionPorts::default();
         for line in text.split_inclusive('\n') {
             let (content, end) = match line.strip_suffix("\r\n") {
                 Some(content) => (content, ""),
@@ -150,15 +150,18 @@ impl Renderer<'_> {
             };
             if content.starts_with("m=") {
                 section += 1;
-                rtp_port = None;
+                ports = SectionPorts::default();
             }
             let address = addresses.get(section).map_or("", String::as_str);
-            let text = self.sdp_line(content, address, &mut rtp_port);
+            let text = self.sdp_line(content, address, &mut ports);
             self.line(depth, &format!("{text}{end}"));
         }
     }
 
-    fn sdp_line(&mut self, line: &str, address: &str, rtp_port: &mut Option<u16>) -> String {
+    fn sdp_line(&mut self, line: &str, address: &str, ports: &mut SectionPorts) -> String {
+        if line.starts_with("a=candidate:") {
+            return self.candidate(line, ports);
+        }
         if let Some(mark) = line.strip_prefix("a=rtpengine:") {
             return format!("a=rtpengine:{}", self.names.instance(mark));
         }
@@ -168,19 +171,62 @@ impl Renderer<'_> {
                 None => return line.to_owned(),
             }
         } else if let Some(rest) = line.strip_prefix("a=rtcp:") {
-            ("a=rtcp:".to_owned(), rest, *rtp_port)
+            ("a=rtcp:".to_owned(), rest, ports.rtp)
         } else {
-            return line.to_owned();
+            return self.names.secrets.named(line);
         };
         let (port, rest) = rest.split_at(rest.find([' ', '/']).unwrap_or(rest.len()));
         let Ok(number) = port.parse::<u16>() else {
             return line.to_owned();
         };
         if line.starts_with("m=") {
-            *rtp_port = Some(number);
+            ports.rtp = Some(number);
         }
         format!("{start}{}{rest}", self.names.port(address, number, base))
     }
+
+    /// RFC 8839 §5.1: foundation, component, transport, priority, address, port, then names with
+    /// their values.
+    fn candidate(&mut self, line: &str, ports: &mut SectionPorts) -> String {
+        let line = self.names.secrets.named(line);
+        // The name of the foundation has blanks in it.
+        let at = line.find('>').map_or(0, |at| at + 1);
+        let (foundation, rest) = line.split_at(at);
+        let mut words: Vec<String> = rest.split(' ').map(str::to_owned).collect();
+        let first = words.get(1).is_some_and(|component| component == "1");
+        let base = if first { None } else { ports.candidate };
+        let port = self.candidate_port(&mut words, 4, base);
+        if first {
+            ports.candidate = port;
+        }
+        if let Some(related) = words.iter().position(|word| word == "raddr") {
+            self.candidate_port(&mut words[related..], 1, base);
+        }
+        format!("{foundation}{}", words.join(" "))
+    }
+
+    /// Names the port that follows the word `address`, be it at once or behind `rport`.
+    fn candidate_port(
+        &mut self,
+        words: &mut [String],
+        address: usize,
+        base: Option<u16>,
+    ) -> Option<u16> {
+        let behind = words.get(address + 1)?;
+        let at = address + if behind == "rport" { 2 } else { 1 };
+        let port = words.get(at)?.parse().ok()?;
+        let name = self.names.port(&words[address], port, base);
+        words[at] = name;
+        Some(port)
+    }
+}
+
+/// What ports in one section are told relative to.
+#[derive(Default)]
+struct SectionPorts {
+    rtp: Option<u16>,
+    /// Of the latest candidate of the first component.
+    candidate: Option<u16>,
 }
 
 /// The connection address of the session and then of each section.

@@ -122,6 +122,7 @@ impl Dialogue<'_> {
                 self.received(&got)
             }
             Action::Settle { packets } => self.settle(*packets),
+            Action::Await { call_id, text } => self.wait_for(call_id, text),
         };
         Outcome {
             step: step.line.clone(),
@@ -174,6 +175,21 @@ impl Dialogue<'_> {
         }
     }
 
+    /// Asks again and again, without a trace in the outcome, until a string in the reply is `text`.
+    fn wait_for(&mut self, call_id: &str, text: &str) -> Vec<String> {
+        let mut query = Value::dict();
+        query.push("command", Value::str("query"));
+        query.push("call-id", Value::string(self.filled(call_id)));
+        let deadline = Instant::now() + self.patience;
+        while !contains(&self.client.request(&query), text) {
+            if Instant::now() > deadline {
+                self.patience = NO_PATIENCE;
+                return vec![format!("{text:?} does not come")];
+            }
+        }
+        Vec::new()
+    }
+
     fn raw(&mut self, datagram: &[u8], ignored: bool, raw: &mut String) -> Vec<String> {
         self.requests += 1;
         let cookie = self.client.cookie();
@@ -212,6 +228,7 @@ impl Dialogue<'_> {
             let Some(text) = self.sdp(sdp) else {
                 return vec![format!("there is no reply {} with an SDP", sdp.template)];
             };
+            self.names.secrets.note_sent(&text);
             document.push("sdp", Value::string(text));
         }
         let cookie = match &request.cookie {
@@ -292,6 +309,7 @@ impl Dialogue<'_> {
                 Edit::Remove(prefix) => sdp.remove(prefix),
                 Edit::Substitute(old, new) => sdp.substitute(old, new),
                 Edit::LfOnly => sdp.lf_only(),
+                Edit::Feature(feature) => feature.apply(&mut sdp),
             }
         }
         Some(sdp.text())
@@ -333,6 +351,16 @@ impl Dialogue<'_> {
             delete.push("call-id", call_id.clone());
             self.client.request(&delete);
         }
+    }
+}
+
+/// Whether a string in the value is `text`.
+fn contains(value: &Value<'_>, text: &str) -> bool {
+    match value {
+        Value::Int(_) => false,
+        Value::Bytes(bytes) => bytes.as_ref() == text.as_bytes(),
+        Value::List(items) => items.iter().any(|item| contains(item, text)),
+        Value::Dict(pairs) => pairs.iter().any(|(_, value)| contains(value, text)),
     }
 }
 

@@ -62,6 +62,43 @@ impl Sdp {
     pub(crate) fn add(&mut self, line: &str) {
         self.lines.push(line.to_owned());
     }
+    /// Appends lines to each section whose port is not 0, or to the one with the number `only`, as
+    /// told by its address and port.
+    ///
+    /// # Panics
+    /// When there is no such section.
+    pub(crate) fn add_to_sections(
+        &mut self,
+        only: Option<usize>,
+        lines: impl Fn(&str, u16) -> Vec<String>,
+    ) {
+        let mut all = std::mem::take(&mut self.lines);
+        let mut starts: Vec<usize> = (0..all.len())
+            .filter(|&at| all[at].starts_with("m="))
+            .collect();
+        let session = starts.first().map_or(&all[..], |&first| &all[..first]);
+        let address = |lines: &[String]| -> Option<String> {
+            let connection = lines.iter().find(|line| line.starts_with("c="))?;
+            connection.split(' ').nth(2).map(str::to_owned)
+        };
+        let of_session = address(session);
+        starts.push(all.len());
+        let mut more = Vec::new();
+        for (number, range) in starts.windows(2).enumerate() {
+            let section = &all[range[0]..range[1]];
+            let port = section[0].split(' ').nth(1).and_then(|p| p.parse().ok());
+            let port: u16 = port.unwrap_or(0);
+            if only.map_or(port != 0, |only| only == number) {
+                let address = address(section).or_else(|| of_session.clone());
+                more.push((range[1], lines(&address.unwrap_or_default(), port)));
+            }
+        }
+        assert!(!more.is_empty(), "no section to add to");
+        for (end, lines) in more.into_iter().rev() {
+            all.splice(end..end, lines);
+        }
+        self.lines = all;
+    }
     /// Takes out the lines that start with `prefix`.
     ///
     /// # Panics

@@ -109,7 +109,9 @@ impl Slab {
     #[must_use]
     pub fn copy(&self, packet: &PacketBuf) -> Option<PacketBuf> {
         let mut copy = self.allocate()?;
-        copy.fill(packet.as_slice()).then_some(copy)
+        copy.len = packet.len;
+        copy.as_mut_slice().copy_from_slice(packet.as_slice());
+        Some(copy)
     }
 
     /// Takes a free slot for the kernel to receive into: free → kernel.
@@ -275,6 +277,25 @@ impl PacketBuf {
     pub fn set_len(&mut self, len: usize) {
         assert!(len <= PAYLOAD_MAX, "{len} bytes do not fit a slot");
         self.len = u16::try_from(len).expect("invariant: PAYLOAD_MAX fits 16 bits");
+    }
+
+    /// Lengthens the payload by `by` bytes at its end, into the tailroom where the payload area is full;
+    /// the new bytes are whatever was written there last. `false` and unchanged if there is no room.
+    pub fn grow(&mut self, by: usize) -> bool {
+        match self.len().checked_add(by).map(u16::try_from) {
+            Some(Ok(len)) if usize::from(len) <= PAYLOAD_MAX + TAILROOM => {
+                self.len = len;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Shortens the payload to its first `len` bytes; unchanged if it is not longer.
+    pub fn truncate(&mut self, len: usize) {
+        if let Ok(len) = u16::try_from(len) {
+            self.len = self.len.min(len);
+        }
     }
 
     /// Ends the handle without freeing its slot, whose state has moved on.

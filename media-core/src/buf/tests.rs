@@ -49,6 +49,36 @@ fn copies_are_independent() {
     assert!(slab.copy(&packet).is_none());
 }
 
+#[test]
+fn a_full_packet_grows_by_the_tailroom_and_no_further() {
+    let slab = Slab::new(2);
+    let mut packet = slab.allocate().unwrap();
+    assert!(packet.fill(&[7; PAYLOAD_MAX]));
+    assert!(!packet.grow(TAILROOM + 1));
+    assert!(!packet.grow(usize::MAX));
+    assert_eq!(packet.len(), PAYLOAD_MAX);
+    assert!(packet.grow(TAILROOM));
+    packet.as_mut_slice()[PAYLOAD_MAX..].fill(9);
+    assert!(!packet.grow(1));
+    let copy = slab.copy(&packet).unwrap();
+    assert_eq!(copy.as_slice(), packet.as_slice());
+    assert_eq!(&copy.as_slice()[PAYLOAD_MAX..], [9; TAILROOM]);
+}
+
+#[test]
+fn truncation_only_shortens() {
+    let slab = Slab::new(1);
+    let mut packet = slab.allocate().unwrap();
+    assert!(packet.fill(b"abcdef"));
+    packet.truncate(7);
+    packet.truncate(usize::MAX);
+    assert_eq!(packet.as_slice(), b"abcdef");
+    packet.truncate(2);
+    assert_eq!(packet.as_slice(), b"ab");
+    assert!(packet.grow(4));
+    assert_eq!(packet.as_slice(), b"abcdef");
+}
+
 proptest! {
     /// Whatever the order of transfers, each slot has one owner and none is lost.
     #[test]

@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 
 mod epoll;
+mod handshakes;
 mod pace;
 mod plane;
 mod shard;
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::engine::{Event, MediaPlane, ShardCounters};
+use crate::engine::{Event, HandshakeEvent, MediaPlane, ShardCounters};
 use crate::units::Now;
 
 use plane::{Plane, ShardPort};
@@ -158,8 +159,11 @@ impl Driver {
             let fail = |source| StartError::Shard { shard, source };
             let port = Arc::new(ShardPort::new(shard, config.max_sockets).map_err(fail)?);
             let counters = Arc::new(ShardCounters::default());
+            let (handshakes, thread) = handshakes::start(shard, Arc::clone(&port)).map_err(fail)?;
+            driver.threads.push(thread);
             let core = CoreParts {
                 port: Arc::clone(&port),
+                handshakes,
                 counters: Arc::clone(&counters),
                 events: event_tx.clone(),
                 epoch,
@@ -266,6 +270,7 @@ struct Events {
 /// What a shard's thread is started with.
 struct CoreParts {
     port: Arc<ShardPort>,
+    handshakes: mpsc::SyncSender<HandshakeEvent>,
     counters: Arc<ShardCounters>,
     events: mpsc::Sender<Vec<Event>>,
     epoch: Instant,

@@ -68,7 +68,7 @@ impl ShardPort {
         self.shard
     }
 
-    fn send(&self, messages: impl IntoIterator<Item = Message>) {
+    pub(super) fn send(&self, messages: impl IntoIterator<Item = Message>) {
         let mut queue = lock(&self.queue);
         if queue.len() >= QUEUE_LIMIT {
             // A timeout, so that a shard that has died cannot hold up its callers for ever.

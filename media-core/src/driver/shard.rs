@@ -10,7 +10,7 @@ use super::plane::{Message, ShardPort};
 use super::{CoreParts, sys};
 use crate::buf::Slab;
 use crate::engine::{
-    Command, Datagram, DropReason, Egress, Engine, Event, ShardCounters, Transmit,
+    Command, Datagram, DropReason, Egress, Engine, Event, HandshakeEvent, ShardCounters, Transmit,
 };
 use crate::units::{ShardId, SocketId};
 
@@ -34,6 +34,7 @@ pub(super) struct Core {
     pub(super) engine: Engine,
     pub(super) counters: Arc<ShardCounters>,
     port: Arc<ShardPort>,
+    handshakes: mpsc::SyncSender<HandshakeEvent>,
     events: mpsc::Sender<Vec<Event>>,
     /// Of this turn; one message carries them all, so that the listener wakes once.
     reports: Vec<Event>,
@@ -51,6 +52,7 @@ impl Core {
             engine: Engine::new(slab.clone(), parts.epoch, Arc::clone(&parts.counters)),
             counters: parts.counters,
             port: parts.port,
+            handshakes: parts.handshakes,
             events: parts.events,
             reports: Vec::new(),
             egress: Egress::new(),
@@ -155,7 +157,11 @@ impl Core {
             }
         }
         while let Some(event) = self.engine.poll_event() {
-            self.report(event);
+            match event {
+                // A full queue loses it: the peer repeats itself.
+                Event::Handshake(event) => drop(self.handshakes.try_send(event)),
+                event => self.report(event),
+            }
         }
         while let Some(socket) = self.egress.next_close() {
             io.close(socket, self);

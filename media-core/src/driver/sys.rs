@@ -158,6 +158,14 @@ pub(super) fn precise_timers() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000) };
 }
 
+/// Lets the calling thread yield to media threads, which run at the process's own priority.
+pub(super) fn yield_to_media() {
+    /// As of the threads that serve requests.
+    const NICE: libc::c_int = 5;
+    // SAFETY: no pointers. 0 means the calling thread on Linux; a refusal changes nothing.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+}
+
 /// CPUs that this process may run on.
 pub(super) fn allowed_cpus() -> Vec<usize> {
     let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::StreamCounters;
+use super::{IceRoute, Protection, SrtpKeys, StreamCounters};
+use crate::dtls::DtlsFailure;
 use crate::units::{CallKey, ClockRate, PayloadType, SocketId};
 
 /// An instruction to one shard; the shard applies them in the order they were sent.
@@ -38,6 +39,24 @@ pub enum Command {
         call: CallKey,
         /// Zero: at once.
         after: Duration,
+    },
+    /// Sends a datagram of a handshake from a stream's socket.
+    SendFrom {
+        /// The stream's socket; ignored if it has none any more.
+        socket: SocketId,
+        /// To whom.
+        to: SocketAddr,
+        /// At most [`crate::buf::PAYLOAD_MAX`] bytes; longer ones are lost.
+        datagram: Box<[u8]>,
+    },
+    /// A handshake has ended, or what it gave has become void.
+    HandshakeEnded {
+        /// The stream's socket.
+        socket: SocketId,
+        /// Of which of its associations; ignored if that is not the present one.
+        association: u32,
+        /// Keys, or why there are none.
+        outcome: Result<Box<SrtpKeys>, DtlsFailure>,
     },
     /// For tests of the promise that a panic ends one call only.
     #[cfg(feature = "testing")]
@@ -73,6 +92,13 @@ pub struct Route {
     pub blocked: bool,
     /// Sends an empty datagram to `endpoint` when the route is set, to open a NAT's hole.
     pub pierce_nat: bool,
+    /// How packets between us and the party are protected.
+    pub protection: Protection,
+    /// What arrives goes to the sinks under the key that it came with: it is neither unprotected here nor
+    /// protected there.
+    pub untouched: bool,
+    /// How the way to the party is found, if by ICE; then [`Route::endpoint`] is of no account.
+    pub ice: Option<Arc<IceRoute>>,
     /// Streams that RTP (and what is not RTP) is forwarded to, through each one's own socket.
     pub rtp_sinks: Sinks,
     /// Streams that RTCP is forwarded to.

@@ -3,6 +3,9 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::DtlsState;
+use super::paths;
+use crate::ice::State;
 use crate::units::Ssrc;
 
 /// Why a packet went no further.
@@ -29,11 +32,19 @@ pub enum DropReason {
     SendFailed,
     /// STUN or DTLS where no agent listens.
     NotMedia,
+    /// There are no SRTP keys (yet) for the stream that it came from or was to go to.
+    NoKeys,
+    /// SRTP, SRTCP or STUN whose authentication failed.
+    NotAuthentic,
+    /// SRTP or SRTCP that was seen before, or is too old to tell (RFC 3711 §3.3.2).
+    Replayed,
+    /// An SRTP key has come to the end of its life (RFC 3711 §9.2).
+    KeyExpired,
 }
 
 impl DropReason {
     /// Number of reasons.
-    pub const COUNT: usize = DropReason::NotMedia as usize + 1;
+    pub const COUNT: usize = DropReason::KeyExpired as usize + 1;
     /// All reasons, in the order of their numbers.
     pub const ALL: [DropReason; DropReason::COUNT] = [
         DropReason::NoRoute,
@@ -46,6 +57,10 @@ impl DropReason {
         DropReason::NoBuffer,
         DropReason::SendFailed,
         DropReason::NotMedia,
+        DropReason::NoKeys,
+        DropReason::NotAuthentic,
+        DropReason::Replayed,
+        DropReason::KeyExpired,
     ];
 
     /// Stable name for metrics and logs.
@@ -62,6 +77,10 @@ impl DropReason {
             DropReason::NoBuffer => "no_buffer",
             DropReason::SendFailed => "send_failed",
             DropReason::NotMedia => "not_media",
+            DropReason::NoKeys => "no_keys",
+            DropReason::NotAuthentic => "not_authentic",
+            DropReason::Replayed => "replayed",
+            DropReason::KeyExpired => "key_expired",
         }
     }
 }
@@ -107,6 +126,13 @@ pub struct StreamCounters {
     pub other_source: Counter,
     /// Packets that were dropped, by [`DropReason`].
     pub dropped: [Counter; DropReason::COUNT],
+    /// Microseconds from the engine's epoch to the first of the SRTP packets that failed authentication
+    /// since the last one that passed; 0: the last one passed.
+    pub unauthentic_since_us: Counter,
+    /// Where ICE stands, see [`StreamCounters::ice_state`].
+    pub(super) ice: Counter,
+    /// Where DTLS stands, see [`StreamCounters::dtls_state`].
+    pub(super) dtls: Counter,
     /// What this party's own RTCP says.
     pub reports: ReportCounters,
     /// Which of `ssrcs` the last RTP packet was from.
@@ -119,6 +145,16 @@ impl StreamCounters {
     /// Sources remembered per stream; a change beyond that reuses the stalest slot.
     pub const SSRCS: usize = 2;
 
+    /// Where the stream's ICE agent stands; `None`: it has none.
+    #[must_use]
+    pub fn ice_state(&self) -> Option<State> {
+        paths::state_of(self.ice.get())
+    }
+    /// Where its DTLS handshake stands.
+    #[must_use]
+    pub fn dtls_state(&self) -> DtlsState {
+        DtlsState::from_code(self.dtls.get())
+    }
     /// Sum over all reasons.
     #[must_use]
     pub fn dropped_total(&self) -> u64 {

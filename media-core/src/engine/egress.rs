@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{DropReason, Engine, Verdict};
+use super::{DropReason, Engine, SinkAction, Verdict};
 use crate::buf::PacketBuf;
 use crate::units::SocketId;
 
@@ -70,29 +70,32 @@ impl Engine {
         if stream.blocked {
             return Verdict::Dropped(DropReason::Blocked);
         }
-        let sinks = if rtcp {
-            &stream.rtcp_sinks
-        } else {
-            &stream.rtp_sinks
-        };
-        let Some((last, others)) = sinks.as_slice().split_last() else {
+        let untouched = stream.untouched;
+        let sinks = stream.sinks(rtcp).len();
+        let Some(last) = sinks.checked_sub(1) else {
             return Verdict::Dropped(DropReason::NoSink);
         };
+        let mut packet = Some(packet);
         let mut refused = None;
         let mut sent = false;
-        for sink in others {
-            let result = match self.slab.copy(&packet) {
-                Some(copy) => self.send_to(sink.socket, copy, out),
+        for n in 0..sinks {
+            // The list is the stream's own, and sending changes other streams.
+            let sink = self.stream(socket).and_then(|s| s.sinks(rtcp).get(n));
+            let Some(&SinkAction { socket: sink }) = sink else {
+                break;
+            };
+            let for_sink = match &packet {
+                Some(whole) if n < last => self.slab.copy(whole),
+                _ => packet.take(),
+            };
+            let result = match for_sink {
+                Some(packet) => self.send_to(sink, packet, rtcp, untouched, out),
                 None => Err(DropReason::NoBuffer),
             };
             match result {
                 Ok(()) => sent = true,
                 Err(reason) => refused = Some(reason),
             }
-        }
-        match self.send_to(last.socket, packet, out) {
-            Ok(()) => sent = true,
-            Err(reason) => refused = Some(reason),
         }
         match refused {
             Some(reason) if !sent => Verdict::Dropped(reason),
@@ -102,13 +105,18 @@ impl Engine {
 
     #[inline]
     fn send_to(
-        &self,
+        &mut self,
         socket: SocketId,
-        packet: PacketBuf,
+        mut packet: PacketBuf,
+        rtcp: bool,
+        untouched: bool,
         out: &mut Egress,
     ) -> Result<(), DropReason> {
-        let sink = self.stream(socket).ok_or(DropReason::NoSink)?;
+        let sink = self.stream_mut(socket).ok_or(DropReason::NoSink)?;
         let to = sink.endpoint().ok_or(DropReason::NoEndpoint)?;
+        if !untouched {
+            sink.guard.protect(&mut packet, rtcp)?;
+        }
         let octets = packet.len() as u64;
         sink.counters.packets_sent.add(1);
         sink.counters.octets_sent.add(octets);

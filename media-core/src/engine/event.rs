@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::HandshakeEvent;
 use crate::units::{CallKey, SocketId};
 
 /// Something the control side must know. Rare: never one per packet.
@@ -40,6 +41,8 @@ pub enum Event {
         /// It will not change again (unless media handover is on).
         confirmed: bool,
     },
+    /// Something for whoever shakes hands; the driver takes it out.
+    Handshake(HandshakeEvent),
     /// The driver could not serve the socket any more.
     SocketFailed {
         /// The socket; it is closed next.

@@ -11,9 +11,11 @@ use crate::wire::rtp::RtpHeader;
 
 /// What the packet is to its route.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Rtp(RtpHeader),
     Rtcp,
+    Stun,
+    Dtls,
     Other,
 }
 
@@ -29,7 +31,7 @@ impl Engine {
         let Datagram {
             socket,
             from,
-            packet,
+            mut packet,
         } = datagram;
         let epoch = self.epoch;
         let Some(stream) = self.stream_mut(socket) else {
@@ -41,31 +43,42 @@ impl Engine {
             Ok(kind) => kind,
             Err(reason) => return Verdict::Dropped(reason),
         };
+        let at_us =
+            u64::try_from(now.saturating_duration_since(epoch).as_micros()).unwrap_or(u64::MAX);
+        let rtcp = match kind {
+            Kind::Rtp(_) => false,
+            Kind::Rtcp => true,
+            Kind::Stun if stream.passes() => false,
+            Kind::Dtls if stream.passes() => false,
+            Kind::Stun => return self.handle_stun(now, socket, from, &packet, out),
+            Kind::Dtls => return self.handle_dtls(now, socket, from, &packet),
+            Kind::Other => false,
+        };
+        // Before its source is believed: what is authentic may move the endpoint, a forgery may not.
+        if let Err(reason) = stream.admit(kind, &mut packet, at_us) {
+            return Verdict::Dropped(reason);
+        }
         let source = stream.learner.observe(now, from);
         match source {
             Source::Endpoint | Source::Learned => {}
             Source::Other => stream.counters.other_source.add(1),
             Source::Refused => return Verdict::Dropped(DropReason::WrongSource),
         }
-        let at_us =
-            u64::try_from(now.saturating_duration_since(epoch).as_micros()).unwrap_or(u64::MAX);
         stream.last_packet = Some(now);
         stream.counters.last_packet_us.set(at_us.max(1));
         stream.counters.packets.add(1);
         let octets = packet.len() as u64;
         stream.counters.octets.add(octets);
-        let rtcp = match kind {
-            Kind::Rtp(header) => {
-                stream.measure(&header, octets, at_us);
-                false
-            }
+        match kind {
+            Kind::Rtp(header) => stream.measure(&header, octets, at_us),
             Kind::Rtcp => {
                 stream.counters.rtcp_packets.add(1);
-                reports::read(packet.as_slice(), &stream.counters.reports);
-                true
+                if stream.is_readable() {
+                    reports::read(packet.as_slice(), &stream.counters.reports);
+                }
             }
-            Kind::Other => false,
-        };
+            Kind::Stun | Kind::Dtls | Kind::Other => {}
+        }
         if source == Source::Learned {
             self.report_learned(socket);
         }
@@ -103,7 +116,8 @@ fn kind_of(component: Component, packet: &[u8]) -> Result<Kind, DropReason> {
         PacketKind::Rtcp => Ok(Kind::Rtcp),
         // Key agreement between the ends themselves (RFC 6189): none of our business.
         PacketKind::Zrtp => Ok(Kind::Other),
-        PacketKind::Stun | PacketKind::Dtls => Err(DropReason::NotMedia),
+        PacketKind::Stun => Ok(Kind::Stun),
+        PacketKind::Dtls => Ok(Kind::Dtls),
         _ => Err(DropReason::Malformed),
     }
 }

@@ -78,6 +78,17 @@ impl Learner {
         }
     }
 
+    /// ICE has found the endpoint: nothing else moves it.
+    pub(super) fn nominate(&mut self, endpoint: SocketAddr) {
+        self.endpoint = Some(endpoint);
+        self.confirmed = true;
+    }
+
+    /// Nothing may be sent to the party until its endpoint is found anew.
+    pub(super) fn forget(&mut self) {
+        self.endpoint = None;
+    }
+
     /// Where to send to the party.
     pub(super) fn endpoint(&self) -> Option<SocketAddr> {
         self.endpoint

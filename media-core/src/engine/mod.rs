@@ -12,9 +12,13 @@ mod command;
 mod counters;
 mod egress;
 mod event;
+mod guard;
+mod handshake;
 mod ingress;
 mod learning;
+mod paths;
 mod plane;
+mod protection;
 mod reports;
 mod stream;
 #[cfg(test)]
@@ -42,7 +46,9 @@ pub use counters::{
 };
 pub use egress::{Egress, Transmit};
 pub use event::{Event, TimeoutReason};
+pub use handshake::{DtlsState, HandshakeEvent, HandshakeStep};
 pub use plane::{BindError, MediaPlane, SocketOptions};
+pub use protection::{Handshake, IceRoute, Protection, SrtpKeys};
 
 /// A datagram as it came in.
 #[derive(Debug)]
@@ -77,7 +83,8 @@ pub struct Engine {
     free_calls: Vec<u32>,
     by_key: HashMap<CallKey, u32>,
     next_generation: u32,
-    timers: Timers,
+    timers: Timers<CallSlot>,
+    path_timers: Timers<SocketId>,
     events: VecDeque<Event>,
     counters: Arc<ShardCounters>,
 }
@@ -96,6 +103,7 @@ impl Engine {
             by_key: HashMap::new(),
             next_generation: 0,
             timers: Timers::default(),
+            path_timers: Timers::default(),
             events: VecDeque::new(),
             counters,
         }
@@ -173,6 +181,19 @@ impl Engine {
                 }
                 self.arm(now, index);
             }
+            Command::SendFrom {
+                socket,
+                to,
+                datagram,
+            } => self.send_from(socket, to, &datagram, out),
+            Command::HandshakeEnded {
+                socket,
+                association,
+                outcome,
+            } => {
+                let outcome = outcome.as_deref().map_err(|failure| *failure);
+                self.handshake_ended(socket, association, outcome);
+            }
             #[cfg(feature = "testing")]
             Command::PanicOnNextPacket { socket } => {
                 if let Some(stream) = self.stream_mut(socket) {
@@ -184,6 +205,7 @@ impl Engine {
 
     /// Runs what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Egress) {
+        self.run_paths(now, out);
         while let Some(slot) = self.timers.pop_due(now) {
             let Some(Some(call)) = self.calls.get_mut(slot.index as usize) else {
                 continue;
@@ -217,7 +239,8 @@ impl Engine {
     /// When [`Engine::handle_timeout`] wants to run next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        let paths = self.path_timers.next();
+        self.timers.next().into_iter().chain(paths).min()
     }
 
     /// To count what the driver did to a stream's packet after the engine let go of it.
@@ -243,9 +266,11 @@ impl Engine {
     }
 
     fn set_route(&mut self, now: Instant, socket: SocketId, route: Route, out: &mut Egress) {
+        let ice = route.ice.clone();
         let pierce = route.pierce_nat.then_some(route.endpoint).flatten();
         let index = self.call_index(now, route.call);
         let place = socket.index() as usize;
+        let mut before = Protection::None;
         if self.streams.len() <= place {
             self.streams.resize_with(place + 1, || None);
         }
@@ -253,6 +278,7 @@ impl Engine {
             Some(stream)
                 if stream.generation == socket.generation() && stream.call == route.call =>
             {
+                before = stream.guard.protection().clone();
                 stream.update(now, route);
             }
             vacant => {
@@ -268,6 +294,8 @@ impl Engine {
         if let Some(call) = &mut self.calls[index as usize] {
             call.touch(now);
         }
+        self.set_path(now, socket, ice, out);
+        self.restate_handshake(socket, &before);
         if let (Some(to), Some(packet)) = (pierce, self.slab.allocate()) {
             out.transmit(Transmit { socket, to, packet });
         }
@@ -328,6 +356,10 @@ impl Engine {
     fn close_socket(&mut self, socket: SocketId, out: &mut Egress) {
         if let Some(stream) = self.stream(socket) {
             let index = stream.call_index as usize;
+            if let Protection::Dtls(handshake) = stream.guard.protection() {
+                let handshake = Arc::clone(handshake);
+                self.greet(socket, handshake, HandshakeStep::End);
+            }
             self.streams[socket.index() as usize] = None;
             self.counters
                 .streams

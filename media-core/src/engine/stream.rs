@@ -4,8 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::guard::Guard;
+use super::handshake::Greeting;
+use super::ingress::Kind;
 use super::learning::Learner;
-use super::{Component, DropReason, PayloadClocks, Route, Sinks, StreamCounters};
+use super::paths::Path;
+use super::{
+    Component, DropReason, PayloadClocks, Protection, Route, SinkAction, Sinks, StreamCounters,
+};
+use crate::buf::PacketBuf;
 use crate::media::stats::ReceptionStats;
 use crate::units::{CallKey, ClockRate, Ssrc};
 use crate::wire::rtp::RtpHeader;
@@ -18,6 +25,10 @@ pub(super) struct Stream {
     pub(super) component: Component,
     pub(super) learner: Learner,
     pub(super) blocked: bool,
+    pub(super) guard: Guard,
+    pub(super) untouched: bool,
+    pub(super) path: Option<Box<Path>>,
+    pub(super) greeting: Greeting,
     pub(super) rtp_sinks: Sinks,
     pub(super) rtcp_sinks: Sinks,
     pub(super) counters: Arc<StreamCounters>,
@@ -61,6 +72,10 @@ impl Stream {
             component: route.component,
             learner,
             blocked: route.blocked,
+            guard: Guard::new(route.protection),
+            untouched: route.untouched,
+            path: None,
+            greeting: Greeting::default(),
             rtp_sinks: route.rtp_sinks,
             rtcp_sinks: route.rtcp_sinks,
             counters: route.counters,
@@ -78,6 +93,8 @@ impl Stream {
         self.learner.update(now, &route);
         self.component = route.component;
         self.blocked = route.blocked;
+        self.guard.update(route.protection);
+        self.untouched = route.untouched;
         self.rtp_sinks = route.rtp_sinks;
         self.rtcp_sinks = route.rtcp_sinks;
         if !Arc::ptr_eq(&self.counters, &route.counters) {
@@ -90,6 +107,52 @@ impl Stream {
                 source.payload_type = u8::MAX;
             }
         }
+    }
+
+    /// Who gets what arrives.
+    #[inline]
+    pub(super) fn sinks(&self, rtcp: bool) -> &[SinkAction] {
+        let sinks = if rtcp {
+            &self.rtcp_sinks
+        } else {
+            &self.rtp_sinks
+        };
+        sinks.as_slice()
+    }
+
+    /// Is the protection the parties' own business?
+    #[inline]
+    pub(super) fn passes(&self) -> bool {
+        matches!(self.guard.protection(), Protection::PassThrough)
+    }
+
+    /// Can we read what arrives?
+    pub(super) fn is_readable(&self) -> bool {
+        !self.untouched || matches!(self.guard.protection(), Protection::None)
+    }
+
+    /// Unprotects what arrived; an error means that it may not pass.
+    #[inline]
+    pub(super) fn admit(
+        &mut self,
+        kind: Kind,
+        packet: &mut PacketBuf,
+        at_us: u64,
+    ) -> Result<(), DropReason> {
+        let rtcp = match kind {
+            _ if self.untouched => return Ok(()),
+            Kind::Rtp(_) => false,
+            Kind::Rtcp => true,
+            Kind::Stun | Kind::Dtls | Kind::Other => return Ok(()),
+        };
+        let admitted = self.guard.unprotect(packet, rtcp);
+        let since = &self.counters.unauthentic_since_us;
+        match admitted {
+            Ok(()) if since.get() != 0 => since.set(0),
+            Err(DropReason::NotAuthentic) if since.get() == 0 => since.set(at_us.max(1)),
+            _ => {}
+        }
+        admitted
     }
 
     pub(super) fn endpoint(&self) -> Option<SocketAddr> {

@@ -1,4 +1,4 @@
-//! The shard's timers: a heap of call deadlines, re-armed lazily.
+//! The shard's timers: a heap of deadlines for each kind of owner, re-armed lazily.
 //!
 //! A packet never touches a timer. When a call's timer fires, the call works out its true deadline
 //! from its streams' last packets and is armed again if that still lies ahead; so each call costs one
@@ -16,14 +16,22 @@ pub(super) struct CallSlot {
 }
 
 /// Earliest deadline first. Entries are never removed, only found stale by their owner.
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    heap: BinaryHeap<Reverse<(Instant, CallSlot)>>,
+#[derive(Debug)]
+pub(super) struct Timers<T> {
+    heap: BinaryHeap<Reverse<(Instant, T)>>,
 }
 
-impl Timers {
-    pub(super) fn arm(&mut self, at: Instant, slot: CallSlot) {
-        self.heap.push(Reverse((at, slot)));
+impl<T: Ord> Default for Timers<T> {
+    fn default() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+        }
+    }
+}
+
+impl<T: Ord + Copy> Timers<T> {
+    pub(super) fn arm(&mut self, at: Instant, owner: T) {
+        self.heap.push(Reverse((at, owner)));
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
@@ -31,7 +39,7 @@ impl Timers {
     }
 
     /// Removes and returns one entry that is due.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<CallSlot> {
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<T> {
         if self.next()? > now {
             return None;
         }

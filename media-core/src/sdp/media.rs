@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::codec::{self, Codec};
 use super::direction::Direction;
+use super::ice;
 use super::parse::{Connection, Line, LineKind, SessionDescription};
 use super::protocol::Protocol;
 use super::text;
@@ -30,6 +31,7 @@ pub struct MediaDescription<'a> {
     mid: Option<&'a [u8]>,
     label: Option<&'a [u8]>,
     ice: bool,
+    trickle: bool,
     crypto: bool,
     dtls: bool,
     /// Its lines below `m=` in [`SessionDescription::lines`].
@@ -165,10 +167,11 @@ impl<'a> MediaDescription<'a> {
             .concat()
             .into()
     }
-    /// Held by `c=0.0.0.0` or `::`.
+    /// Held by `c=0.0.0.0` or `::`. With trickle ICE such an address only says that there is none yet
+    /// (RFC 8840 §4.1.1).
     #[must_use]
     pub fn has_zero_address(&self) -> bool {
-        self.address.is_unspecified()
+        self.address.is_unspecified() && !self.trickle
     }
     /// The codecs of an RTP section, in the order of `m=`; empty for any other protocol.
     #[must_use]
@@ -214,6 +217,7 @@ impl<'a> MediaDescription<'a> {
             mid: None,
             label: None,
             ice: false,
+            trickle: false,
             crypto: false,
             dtls: false,
             lines: first_line..first_line,
@@ -233,7 +237,11 @@ impl<'a> MediaDescription<'a> {
                 self.mid = argument().filter(|mid| !mid.is_empty());
             }
             LineKind::Label if self.label.is_none() => self.label = argument(),
-            LineKind::Ice => self.ice = true,
+            LineKind::Ice => {
+                self.ice = true;
+                let options = value.strip_prefix(b"ice-options:");
+                self.trickle |= options.is_some_and(ice::has_trickle);
+            }
             LineKind::Crypto => self.crypto = true,
             LineKind::Dtls => self.dtls = true,
             _ => {}

@@ -1,6 +1,6 @@
 //! Session descriptions (RFC 8866) and offer/answer rewriting (RFC 3264): parse, rewrite, write.
 //!
-//! Text in, text out: no clocks, sockets, keys or call state here. What the parser does not know it
+//! Text in, text out: no clocks, sockets or call state here, and of keys only their text. What the parser does not know it
 //! keeps, in order, octets that are not UTF-8 included; CRLF and LF line ends are read, CRLF is
 //! written.
 //!
@@ -12,12 +12,18 @@
 //! - A section that asks for several ports is shown one.
 //! - `sdp-attr`, `sdp-media-remove`, `origin-full` and `force-increment-sdp-ver`, unknown to 10.5, do
 //!   what later releases do.
-//! - ICE and DTLS attributes are always taken out, and nothing is transcoded: an answer with codecs
-//!   that were not offered is shown as it is.
+//! - A `a=crypto` with a master key identifier of more than 32 octets is not taken.
+//! - Nothing is transcoded: an answer with codecs that were not offered is shown as it is.
 
+mod base64;
 mod codec;
+mod crypto;
 mod direction;
+mod dtls;
 mod error;
+mod ice;
+mod keys;
+mod local;
 mod media;
 mod options;
 mod params;
@@ -28,14 +34,19 @@ mod sent;
 mod text;
 
 pub use codec::{Codec, OfferedCodecs};
+pub use crypto::{CryptoAttribute, CryptoError, FecOrder, SessionParams};
 pub use direction::Direction;
+pub use dtls::{Fingerprint, HashFunction, Setup};
 pub use error::{ParseError, RewriteError};
+pub use ice::{CandidateKind, IceCandidate, IceCredentials, IceParams, RemoteCandidate};
+pub use keys::{InlineKey, KeyParam, Lifetime, Mki};
+pub use local::{LocalDtls, LocalIce, LocalSecurity};
 pub use media::{MediaDescription, RtcpAddress};
 pub use options::{
     AttributeEdits, CodecOptions, Edits, IceOption, Replace, RtcpAttribute, RtcpMuxOptions,
     SdpOptions,
 };
-pub use params::MediaParams;
+pub use params::{DtlsParams, MediaParams};
 pub use parse::{Connection, Origin, SessionDescription, parse};
 pub use protocol::Protocol;
 pub use rewrite::{LocalMedia, LocalRtcp, Section, generated_mid, rewrite};

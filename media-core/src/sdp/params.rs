@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 
 use super::codec::Codec;
+use super::crypto::CryptoAttribute;
 use super::direction::Direction;
+use super::dtls::{Fingerprint, Setup};
+use super::ice::{self, IceCandidate, IceParams};
 use super::media::MediaDescription;
-use super::parse::SessionDescription;
+use super::parse::{Line, LineKind, SessionDescription};
 use super::protocol::Protocol;
 
 /// What a call remembers of one media section. Owned; the text may go.
@@ -35,6 +38,23 @@ pub struct MediaParams {
     pub mid: Option<Box<[u8]>>,
     /// `a=label`.
     pub label: Option<Box<[u8]>>,
+    /// `a=crypto`: the lines that can be read, in order; at most [`CryptoAttribute::MAX_LINES`].
+    pub crypto: Vec<CryptoAttribute>,
+    /// DTLS.
+    pub dtls: DtlsParams,
+    /// ICE.
+    pub ice: IceParams,
+}
+
+/// What a section says about DTLS, with what it inherits from the session level.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DtlsParams {
+    /// `a=setup`; `None`: missing, or a word that is none.
+    pub setup: Option<Setup>,
+    /// `a=fingerprint`: those that can be read, in order; at most [`Fingerprint::MAX_LINES`].
+    pub fingerprints: Vec<Fingerprint>,
+    /// `a=tls-id` (RFC 8842).
+    pub tls_id: Option<Box<[u8]>>,
 }
 
 impl SessionDescription<'_> {
@@ -73,6 +93,77 @@ impl<'a> MediaDescription<'a> {
             ptime_ms: self.ptime_ms(),
             mid: self.mid().map(Into::into),
             label: self.label().map(Into::into),
+            crypto: crypto(of.lines_of(self)),
+            dtls: dtls(of.session(), of.lines_of(self)),
+            ice: ice(of.session(), of.lines_of(self)),
         }
     }
+}
+
+fn crypto(lines: &[Line<'_>]) -> Vec<CryptoAttribute> {
+    lines
+        .iter()
+        .filter(|line| line.kind == LineKind::Crypto)
+        .filter_map(|line| CryptoAttribute::parse(line.attribute_value()?).ok())
+        .take(CryptoAttribute::MAX_LINES)
+        .collect()
+}
+
+/// The section's own lines go before the session's.
+fn dtls(session: &[Line<'_>], own: &[Line<'_>]) -> DtlsParams {
+    let fingerprints = |lines: &[Line<'_>]| -> Vec<Fingerprint> {
+        let readable = lines
+            .iter()
+            .filter_map(|line| Fingerprint::parse(line.named_value("fingerprint")?));
+        readable.take(Fingerprint::MAX_LINES).collect()
+    };
+    let mut all = fingerprints(own);
+    if all.is_empty() {
+        all = fingerprints(session);
+    }
+    let mut lines = own.iter().chain(session);
+    DtlsParams {
+        fingerprints: all,
+        setup: lines
+            .clone()
+            .find_map(|line| line.named_value("setup"))
+            .and_then(Setup::parse),
+        tls_id: lines
+            .find_map(|line| line.named_value("tls-id"))
+            .map(Into::into),
+    }
+}
+
+/// As for DTLS; candidates and options are the section's alone.
+fn ice(session: &[Line<'_>], own: &[Line<'_>]) -> IceParams {
+    let mut ice = IceParams {
+        lite: session.iter().any(|line| line.text == b"a=ice-lite"),
+        ..IceParams::default()
+    };
+    for line in own.iter().chain(session) {
+        let value = |name: &str| line.named_value(name);
+        if let Some(ufrag) = value("ice-ufrag").and_then(ice::token) {
+            ice.ufrag.get_or_insert(ufrag);
+        } else if let Some(pwd) = value("ice-pwd").and_then(ice::token) {
+            ice.pwd.get_or_insert(pwd);
+        }
+    }
+    for line in own {
+        let value = |name: &str| line.named_value(name);
+        match line.kind {
+            LineKind::EndOfCandidates => ice.end_of_candidates = true,
+            LineKind::Ice => {
+                let readable = value("candidate").and_then(IceCandidate::parse);
+                if ice.candidates.len() < IceCandidate::MAX_LINES {
+                    ice.candidates.extend(readable);
+                }
+                ice.trickle |= value("ice-options").is_some_and(ice::has_trickle);
+                if let Some(remote) = value("remote-candidates") {
+                    ice.remote_candidates = ice::remote_candidates(remote);
+                }
+            }
+            _ => {}
+        }
+    }
+    ice
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::direction::Direction;
+use super::dtls::Fingerprint;
 use super::error::ParseError;
 use super::media::MediaDescription;
 use super::protocol::Protocol;
@@ -45,7 +46,7 @@ impl<'a> SessionDescription<'a> {
     /// at. A zero address does not mean hold then.
     pub fn set_source(&mut self, source: IpAddr) {
         for media in &mut self.media {
-            if media.address.is_unspecified() {
+            if media.has_zero_address() {
                 media.direction = media.stated_direction(self.direction);
             }
             media.set_address(source);
@@ -58,6 +59,17 @@ impl<'a> SessionDescription<'a> {
     /// Lines below a section's `m=`.
     pub(super) fn lines_of(&self, media: &MediaDescription<'a>) -> &[Line<'a>] {
         self.lines.get(media.lines.clone()).unwrap_or_default()
+    }
+    /// The `a=mid`s of the sections that are to share one transport (`a=group:BUNDLE`, RFC 9143); those
+    /// of the first such group, empty without one.
+    #[must_use]
+    pub fn bundle(&self) -> Vec<&'a [u8]> {
+        let group = self
+            .session()
+            .iter()
+            .find(|line| line.kind == LineKind::Bundle);
+        let words = group.and_then(Line::attribute_value).unwrap_or_default();
+        text::words(words).skip(1).take(Self::MAX_MEDIA).collect()
     }
     /// Is there an `a=rtpengine:` line with this value? Then the text has passed through us before
     /// (`loop-protect`).
@@ -108,6 +120,12 @@ impl<'a> Line<'a> {
     /// What follows the colon of an attribute.
     pub(super) fn attribute_value(&self) -> Option<&'a [u8]> {
         text::split_once(self.text, b':').map(|(_, value)| value)
+    }
+    /// As [`Line::attribute_value`], of the attribute with this name alone.
+    pub(super) fn named_value(&self, name: &str) -> Option<&'a [u8]> {
+        let rest = self.text.strip_prefix(b"a=")?;
+        let rest = rest.strip_prefix(name.as_bytes())?;
+        rest.strip_prefix(b":")
     }
 }
 
@@ -248,7 +266,7 @@ fn finish(mut out: SessionDescription<'_>) -> Result<SessionDescription<'_>, Par
             .ok_or(ParseError::NoConnection(index + 1))?
             .address;
         media.direction = media.stated_direction(out.direction);
-        if media.address.is_unspecified() {
+        if media.has_zero_address() {
             media.direction = media.direction.held();
         }
         if Protocol::is_rtp(media.protocol()) && media.payload_types().any(|pt| pt.is_none()) {
@@ -311,7 +329,7 @@ fn attribute_kind(value: &[u8]) -> LineKind {
         | b"ice-mismatch" | b"remote-candidates" => LineKind::Ice,
         b"end-of-candidates" => LineKind::EndOfCandidates,
         b"crypto" if text::words(argument).count() > 2 => LineKind::Crypto,
-        b"fingerprint" if text::words(argument).count() == 2 => LineKind::Dtls,
+        b"fingerprint" if Fingerprint::parse(argument).is_some() => LineKind::Dtls,
         b"setup" => LineKind::Dtls,
         b"group" if text::words(argument).next() == Some(b"BUNDLE") => LineKind::Bundle,
         b"rtpengine" => LineKind::LoopMark,

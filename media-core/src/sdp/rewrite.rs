@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::codec::{self, Codec};
 use super::error::RewriteError;
+use super::ice::{CandidateKind, IceCandidate};
+use super::local::LocalSecurity;
 use super::media::MediaDescription;
-use super::options::{Edits, RtcpAttribute, SdpOptions};
+use super::options::{Edits, IceOption, RtcpAttribute, SdpOptions};
 use super::parse::{Line, LineKind, Origin, SessionDescription};
 use super::protocol::Protocol;
 use super::sent::SentDescription;
@@ -30,6 +32,8 @@ pub struct LocalMedia<'a> {
     /// `a=mid`: in an offer that of the description (or else, with `generate_mid`, a
     /// [`generated_mid`]), in an answer that of the offer.
     pub mid: Option<&'a [u8]>,
+    /// Keys, certificate and ICE.
+    pub security: LocalSecurity<'a>,
 }
 
 /// One section of the description to be written.
@@ -50,6 +54,13 @@ pub struct LocalRtcp {
     pub port: u16,
     /// `a=rtcp-mux`, whether on the same port or with a fall-back port.
     pub mux: bool,
+}
+
+impl LocalRtcp {
+    /// Is there nothing to fall back to?
+    const fn shares(self, rtp_port: u16) -> bool {
+        self.mux && self.port == rtp_port
+    }
 }
 
 /// The `a=mid` of the section with this number, counted from 1, where `generate_mid` asks for one and
@@ -90,7 +101,19 @@ pub fn rewrite(
         out: Vec::with_capacity(1024 + 256 * sections.len()),
         options,
     };
-    let version_at = writer.session(description, address, loop_id, sent);
+    let ice_lite = sections.iter().any(|section| match section {
+        Section::Shown(local) => local.port != 0 && local.security.ice.is_some_and(|ice| ice.lite),
+        _ => false,
+    });
+    let passes = sections.iter().any(|section| match section {
+        Section::Shown(local) => local.security.passthrough,
+        _ => false,
+    });
+    let version_at = writer.session(description, address, passes, loop_id, sent);
+    if ice_lite {
+        writer.line(b"a=ice-lite");
+    }
+    writer.add(0, writer.session_edits());
     let mut read = description.media.iter();
     for section in sections {
         match section {
@@ -111,14 +134,33 @@ pub fn rewrite(
     Ok(out)
 }
 
-struct Writer<'o> {
+pub(super) struct Writer<'o> {
     out: Vec<u8>,
     options: &'o SdpOptions,
 }
 
-impl Writer<'_> {
+impl<'o> Writer<'o> {
+    /// The edits of the session level, if there are any.
+    fn session_edits(&self) -> Option<&'o Edits> {
+        Some(&self.options.attributes.session).filter(|edits| !edits.is_empty())
+    }
+    /// Are addresses and ports to stay what they were (`ICE=force-relay`)?
+    const fn keeps_addresses(&self) -> bool {
+        matches!(self.options.ice, IceOption::ForceRelay)
+    }
     fn put(&mut self, octets: &[u8]) {
         self.out.extend_from_slice(octets);
+    }
+    /// A line that `write` writes, without its end.
+    pub(super) fn attribute_with(
+        &mut self,
+        edits: Option<&Edits>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = self.out.len();
+        write(&mut self.out);
+        self.put(b"\r\n");
+        self.edit_written(start, edits);
     }
     fn line(&mut self, line: &[u8]) {
         self.put(line);
@@ -179,10 +221,11 @@ impl Writer<'_> {
         &mut self,
         description: &SessionDescription<'_>,
         address: IpAddr,
+        passes: bool,
         loop_id: &str,
         sent: &mut SentDescription,
     ) -> Option<usize> {
-        let edits = Some(&self.options.attributes.session).filter(|edits| !edits.is_empty());
+        let edits = self.session_edits();
         let mut version_at = None;
         for line in description.session() {
             match line.kind {
@@ -202,7 +245,7 @@ impl Writer<'_> {
                 }
                 LineKind::Connection => self.session_connection(description, address, line.text),
                 LineKind::Direction(_) if !self.options.original_sendrecv => {}
-                LineKind::Ice | LineKind::Dtls | LineKind::Bundle => {}
+                LineKind::Ice | LineKind::Dtls | LineKind::Bundle if !passes => {}
                 LineKind::Other => self.line(line.text),
                 _ => self.attribute(line.text, edits),
             }
@@ -210,7 +253,6 @@ impl Writer<'_> {
         if self.options.loop_protect {
             self.line_fmt(format_args!("a=rtpengine:{loop_id}"));
         }
-        self.add(0, edits);
         version_at
     }
 
@@ -236,7 +278,7 @@ impl Writer<'_> {
             self.put(origin.version);
         }
         self.put(b" ");
-        if replace.origin || replace.origin_full {
+        if (replace.origin || replace.origin_full) && !self.keeps_addresses() {
             self.connection_value(address);
         } else {
             self.put(origin.network);
@@ -261,6 +303,7 @@ impl Writer<'_> {
     ) {
         let inherited = self.options.replace.session_connection
             || description.media.iter().any(|m| m.own_connection.is_none());
+        let inherited = inherited && !self.keeps_addresses();
         match (description.connection, description.media.first()) {
             (Some(connection), Some(media)) if inherited => {
                 self.connection(media, address, connection.rest);
@@ -272,7 +315,9 @@ impl Writer<'_> {
     /// Ours, or still zero if it was and is not to be replaced.
     fn connection(&mut self, media: &MediaDescription<'_>, address: IpAddr, rest: &[u8]) {
         self.put(b"c=");
-        if media.has_zero_address() && !self.options.replace.zero_address {
+        // With ICE it says nothing: candidates do.
+        let held = media.has_zero_address() && !media.has_ice();
+        if held && !self.options.replace.zero_address {
             self.connection_value(zero_of(address));
         } else {
             self.connection_value(address);
@@ -299,12 +344,14 @@ impl Writer<'_> {
         let rejected = local.port == 0;
         let rtp = local.protocol.carries_rtp();
         let show_codecs = rtp && !local.codecs.is_empty();
-        let (mut end_of_candidates, mut crypto) = (false, false);
+        let keeps = self.keeps_addresses();
+        let passes = local.security.passthrough;
+        let mut end_of_candidates = false;
         let start = self.out.len();
         self.media_line(media, local);
         for line in description.lines_of(media) {
             match line.kind {
-                LineKind::Connection => {
+                LineKind::Connection if !keeps => {
                     if let Some(connection) = media.own_connection {
                         self.connection(media, local.address, connection.rest);
                     }
@@ -314,13 +361,12 @@ impl Writer<'_> {
                     if show_codecs && codec::is_understood(line) => {}
                 LineKind::Ptime if media.ptime_ms().is_some() => {}
                 LineKind::EndOfCandidates => end_of_candidates = true,
-                LineKind::Crypto => crypto = local.protocol.is_secure(),
-                LineKind::Rtcp
-                | LineKind::RtcpMux
-                | LineKind::Mid
-                | LineKind::Ice
-                | LineKind::Dtls => {}
-                LineKind::Other => self.line(line.text),
+                LineKind::Rtcp | LineKind::RtcpMux if !keeps => {}
+                LineKind::Ice | LineKind::Dtls | LineKind::Crypto if !passes => {}
+                // Media is to come through us, not through other relays.
+                LineKind::Ice if keeps && is_relay(line) => {}
+                LineKind::Mid => {}
+                LineKind::Other | LineKind::Connection => self.line(line.text),
                 _ => self.attribute(line.text, edits),
             }
         }
@@ -332,14 +378,16 @@ impl Writer<'_> {
             if !self.options.original_sendrecv {
                 self.attribute_fmt(format_args!("a={}", media.direction().name()), edits);
             }
-            if rtp {
+            if rtp && (!keeps || local.rtcp.shares(local.port)) {
                 self.rtcp(local, edits);
             }
-            if crypto {
-                self.crypto(description.lines_of(media), edits);
-            }
+            self.keys(&local.security, edits);
             if let Some(ptime) = local.ptime_ms.filter(|_| rtp) {
                 self.attribute_fmt(format_args!("a=ptime:{ptime}"), edits);
+            }
+            if let Some(ice) = &local.security.ice {
+                self.ice(ice, edits);
+                end_of_candidates |= ice.trickle;
             }
         }
         if end_of_candidates {
@@ -383,10 +431,14 @@ impl Writer<'_> {
     fn media_line(&mut self, media: &MediaDescription<'_>, local: &LocalMedia<'_>) {
         self.put(b"m=");
         self.put(media.media_type());
+        let (port, protocol) = if self.keeps_addresses() {
+            (media.port(), media.protocol())
+        } else {
+            (local.port, local.protocol.name())
+        };
         // Writing to a Vec cannot fail.
-        let _ = write!(self.out, " {}", local.port);
-        self.put(b" ");
-        self.put(local.protocol.name());
+        let _ = write!(self.out, " {port} ");
+        self.put(protocol);
         if local.protocol.carries_rtp() {
             if local.codecs.is_empty() && media.has_format_space() {
                 self.put(b" ");
@@ -432,13 +484,6 @@ impl Writer<'_> {
         }
     }
 
-    /// Keys pass from one secure side to the other as they are: packets then need no work.
-    fn crypto(&mut self, lines: &[Line<'_>], edits: Option<&Edits>) {
-        for line in lines.iter().filter(|line| line.kind == LineKind::Crypto) {
-            self.attribute(line.text, edits);
-        }
-    }
-
     fn rtcp(&mut self, local: &LocalMedia<'_>, edits: Option<&Edits>) {
         let port = local.rtcp.port;
         let address = local.address;
@@ -454,6 +499,13 @@ impl Writer<'_> {
             self.attribute_fmt(format_args!("a=rtcp-mux"), edits);
         }
     }
+}
+
+fn is_relay(line: &Line<'_>) -> bool {
+    let candidate = line.named_value("candidate").map(IceCandidate::parse);
+    candidate
+        .flatten()
+        .is_some_and(|candidate| candidate.kind == CandidateKind::Relay)
 }
 
 /// The zero address of the same family.

@@ -28,6 +28,13 @@ pub(super) fn number(text: &[u8]) -> Option<u32> {
     leading_u32(text).map(|(n, _)| n)
 }
 
+/// A decimal number and nothing else.
+pub(super) fn whole(digits: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| plain)
+}
+
 /// A literal address, of the family that `IP4` or `IP6` says.
 pub(super) fn address(family: &[u8], text: &[u8]) -> Option<IpAddr> {
     let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ice::IceState;
 use super::interfaces::{InterfaceId, PoolId};
 use super::ports::Bound;
+use super::secure::Protection;
+use super::secured::Secured;
 use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
 use crate::sdp::{Codec, Direction, MediaParams, OfferedCodecs, Protocol, SentDescription};
 use crate::units::{CallKey, ClockRate, Now, PayloadType, ShardId, SocketId};
@@ -100,6 +103,13 @@ pub(super) struct Media {
     pub(super) encodings: Box<str>,
     pub(super) clocks: Arc<PayloadClocks>,
     pub(super) mux: MuxState,
+    pub(super) protection: Protection,
+    pub(super) secured: Secured,
+    pub(super) ice: IceState,
+    /// Its last offer asked that it begins the DTLS handshake (`DTLS-reverse`).
+    pub(super) answer_passive: bool,
+    /// It asked that packets do not pass untouched.
+    pub(super) recrypt: bool,
     pub(super) learning: Learning,
     /// The party asked for `asymmetric`.
     pub(super) asymmetric: bool,
@@ -129,6 +139,15 @@ pub(super) struct MuxState {
     pub(super) reply: MuxReply,
     /// The far side of its last offer gets one port alone.
     pub(super) far_single: bool,
+    /// It has offered, or was offered, muxing, and nobody has answered.
+    pub(super) pending: bool,
+}
+
+impl MuxState {
+    /// What reports say: as rtpengine, muxing is taken for granted while it is on offer.
+    pub(super) const fn shown(&self) -> bool {
+        self.on || self.pending
+    }
 }
 
 /// How an offer of rtcp-mux is to be answered.
@@ -324,6 +343,11 @@ impl Media {
             encodings: Box::default(),
             clocks: Arc::default(),
             mux: MuxState::default(),
+            protection: Protection::default(),
+            secured: Secured::default(),
+            ice: IceState::default(),
+            answer_passive: false,
+            recrypt: false,
             learning: Learning {
                 mode: LearnMode::Delayed,
                 strict_source: false,
@@ -387,6 +411,11 @@ impl Stream {
             self.confirmed = false;
         }
         changed
+    }
+    /// As [`Stream::signal`], where only ICE may move the endpoint: packets go where they went.
+    pub(super) fn note(&mut self, endpoint: Option<SocketAddr>) {
+        self.learned = self.endpoint();
+        self.said = endpoint;
     }
     /// Where the party wants its packets, if it does.
     pub(super) fn signalled(&self) -> Option<SocketAddr> {

@@ -16,6 +16,12 @@ pub(super) struct InterfaceId(u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PoolId(u16);
 
+impl PoolId {
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// All of them. The first is the default.
 pub(super) struct Interfaces {
     logical: Vec<Logical>,
@@ -93,6 +99,11 @@ impl Interfaces {
         }
         this.name(aliases);
         this
+    }
+
+    /// Local addresses.
+    pub(super) const fn len(&self) -> usize {
+        self.pools.len()
     }
 
     fn name(&mut self, aliases: &[(String, String)]) {

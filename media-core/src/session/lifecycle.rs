@@ -38,6 +38,8 @@ impl Sessions {
             plane: &*self.plane,
             interfaces: &self.interfaces,
             registry: &self.registry,
+            identity: &self.identity,
+            certificate: self.identity.certificate(now),
             loop_id: &self.loop_id,
             options,
             role,
@@ -158,7 +160,7 @@ impl Sessions {
 
     /// Sends `commands`, then every route that changed.
     pub(super) fn restate(&self, call: &mut Call, mut commands: Vec<Command>) {
-        routes::restate(call, &self.hasher, &mut commands);
+        routes::restate(call, &self.interfaces, &self.hasher, &mut commands);
         if !commands.is_empty() {
             self.plane.commands(call.shard, commands);
         }

@@ -1,10 +1,15 @@
 //! Calls, participants, media and streams: turns offers and answers into engine commands.
 //!
-//! Knows addresses and tags, never packets. Sockets come through [`crate::engine::MediaPlane`].
+//! Knows addresses, tags and keys, never packets. Sockets come through [`crate::engine::MediaPlane`].
 
+mod binding;
 mod call;
 mod config;
+mod dtls;
+mod entropy;
 mod error;
+mod ice;
+mod identity;
 mod interfaces;
 mod lifecycle;
 mod limits;
@@ -12,11 +17,16 @@ mod mux;
 mod observer;
 mod options;
 mod parties;
+mod plan;
 mod ports;
 mod registry;
 mod report;
 mod request;
 mod routes;
+mod sdes;
+mod secure;
+mod secured;
+mod security;
 mod sessions;
 mod signal;
 mod snapshot;
@@ -25,16 +35,24 @@ mod tally;
 mod verdict;
 
 pub use config::{InterfaceConfig, SessionConfig, TimeoutsConfig};
+pub use entropy::{Entropy, SystemEntropy};
 pub use error::SessionError;
 pub use limits::Limit;
 pub use observer::{CallEnded, EndReason, SessionObserver};
-pub use options::{DeleteOptions, Options, SecureProfile, Selector, TransportProtocol};
+pub use options::{
+    DeleteOptions, DtlsOption, IceLite, Options, SdesOptions, SecureProfile, Selector,
+    TransportProtocol,
+};
+pub use plan::MediaPlan;
 pub use report::{
     CallReport, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
     SubscriptionReport, TagReport,
 };
 pub use request::{
     AnswerRequest, DeleteOutcome, DeleteRequest, OfferRequest, QueryRequest, Rewritten, Warning,
+};
+pub use security::{
+    DtlsRole, DtlsSettings, Ice, IceSettings, SdesKeys, Security, SecurityFault, is_same_protection,
 };
 pub use sessions::Sessions;
 pub use statistics::{

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::engine::LearnMode;
-use crate::sdp::SdpOptions;
+use crate::sdp::{CryptoAttribute, HashFunction, Protocol, SdpOptions};
+use crate::srtp::CryptoSuite;
 
 /// Options of one offer or answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,25 @@ pub struct Options {
     pub sdp: SdpOptions,
     /// `transport-protocol`.
     pub transport_protocol: Option<TransportProtocol>,
+    /// `SDES`.
+    pub sdes: SdesOptions,
+    /// `OSRTP` with `offer`: SRTP is offered over a profile without it (RFC 8643). What is offered to us
+    /// so is accepted in any case.
+    pub osrtp_offer: bool,
+    /// `DTLS`.
+    pub dtls: Option<DtlsOption>,
+    /// `DTLS-reverse` with `passive`: the sender of this offer is to begin.
+    pub dtls_reverse_passive: bool,
+    /// `DTLS-fingerprint`: how a receiver that has not shown one gets ours; `None`: SHA-256.
+    pub dtls_fingerprint: Option<HashFunction>,
+    /// `recrypt`: packets do not pass untouched even where both sides have one key.
+    pub recrypt: bool,
+    /// `ICE-lite`.
+    pub ice_lite: Option<IceLite>,
+    /// `trickle ICE`: the receiver of this offer is told that it may add candidates.
+    pub trickle_ice: bool,
+    /// `reject ICE`: the sender's ICE does not count.
+    pub reject_ice: bool,
     /// `direction`: logical interfaces towards the sender and the receiver of this description.
     pub direction: [Option<String>; 2],
     /// `interface`/`from-interface`: logical interface towards the sender alone.
@@ -61,6 +81,96 @@ pub struct Options {
     pub reset: bool,
 }
 
+/// `SDES` words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of independent words of the protocol"
+)]
+pub struct SdesOptions {
+    /// `off`: no keys are offered in the description.
+    pub off: bool,
+    /// `no-…`: suites that are neither offered nor accepted.
+    pub no: Vec<CryptoSuite>,
+    /// `only-…`: if there are any, no others are.
+    pub only: Vec<CryptoSuite>,
+    /// `order:…`: these first, offering and answering.
+    pub order: Vec<CryptoSuite>,
+    /// `offerer_pref`: the offerer's order goes before `order`.
+    pub offerer_preference: bool,
+    /// `nonew`: no suites beyond those that the other side offers.
+    pub no_new: bool,
+    /// `static`: in an answer to a further offer, the suite of before.
+    pub keep: bool,
+    /// `prefer`: keys before certificates, where the offer has both.
+    pub prefer: bool,
+    /// `pad`: base64 ends with its `=`.
+    pub pad: bool,
+    /// `lifetime`: keys are said to be good for 2³¹ packets.
+    pub lifetime: bool,
+    /// `unencrypted_srtp` (`Some(true)`), `encrypted_srtp`.
+    pub unencrypted_srtp: Option<bool>,
+    /// `unencrypted_srtcp` (`Some(true)`), `encrypted_srtcp`.
+    pub unencrypted_srtcp: Option<bool>,
+    /// `unauthenticated_srtp` (`Some(true)`), `authenticated_srtp`.
+    pub unauthenticated_srtp: Option<bool>,
+}
+
+impl SdesOptions {
+    /// May the suite be used?
+    pub(super) fn allows(&self, suite: CryptoSuite) -> bool {
+        !self.no.contains(&suite) && (self.only.is_empty() || self.only.contains(&suite))
+    }
+
+    /// Its place in `order`; the same for all that are not in it.
+    pub(super) fn rank(&self, suite: CryptoSuite) -> usize {
+        let place = self.order.iter().position(|&other| other == suite);
+        place.unwrap_or(self.order.len())
+    }
+
+    /// Brings an offer's lines into `order`.
+    pub(super) fn sort(&self, lines: &mut [CryptoAttribute]) {
+        lines.sort_by_key(|line| self.rank(line.suite));
+    }
+
+    /// An offer's line with the session parameters that are asked for.
+    pub(super) fn edited(&self, mut line: CryptoAttribute) -> CryptoAttribute {
+        let session = &mut line.session;
+        for (to, from) in [
+            (&mut session.unencrypted_srtp, self.unencrypted_srtp),
+            (&mut session.unencrypted_srtcp, self.unencrypted_srtcp),
+            (&mut session.unauthenticated_srtp, self.unauthenticated_srtp),
+        ] {
+            *to = from.unwrap_or(*to);
+        }
+        line
+    }
+}
+
+/// `DTLS` words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DtlsOption {
+    /// `off`: no certificate is offered; an offer with keys, too, is answered with keys.
+    Off,
+    /// `passive`: the offerer that leaves the choice to us is to begin.
+    Passive,
+    /// `active`: the default.
+    Active,
+}
+
+/// `ICE-lite` words: towards whom we are lite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IceLite {
+    /// Nobody.
+    Off,
+    /// The receiver of an offer.
+    Forward,
+    /// The receiver of an answer.
+    Backward,
+    /// Both.
+    Both,
+}
+
 /// `transport-protocol` towards the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportProtocol {
@@ -70,7 +180,7 @@ pub enum TransportProtocol {
     RtpAvpf,
     /// `accept`: as the answerer has it.
     Accept,
-    /// `RTP/SAVP`, `UDP/TLS/RTP/SAVPF` and what else has no plain-RTP meaning, by its name.
+    /// A profile with SRTP.
     Secure(SecureProfile),
 }
 
@@ -87,16 +197,19 @@ pub enum SecureProfile {
     UdpTlsRtpSavpf,
 }
 
-impl SecureProfile {
-    /// The name in `m=`.
+impl TransportProtocol {
+    /// The protocol in `m=`; `None`: [`TransportProtocol::Accept`].
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            SecureProfile::RtpSavp => "RTP/SAVP",
-            SecureProfile::RtpSavpf => "RTP/SAVPF",
-            SecureProfile::UdpTlsRtpSavp => "UDP/TLS/RTP/SAVP",
-            SecureProfile::UdpTlsRtpSavpf => "UDP/TLS/RTP/SAVPF",
-        }
+    pub const fn protocol(self) -> Option<Protocol> {
+        Some(match self {
+            TransportProtocol::RtpAvp => Protocol::RtpAvp,
+            TransportProtocol::RtpAvpf => Protocol::RtpAvpf,
+            TransportProtocol::Secure(SecureProfile::RtpSavp) => Protocol::RtpSavp,
+            TransportProtocol::Secure(SecureProfile::RtpSavpf) => Protocol::RtpSavpf,
+            TransportProtocol::Secure(SecureProfile::UdpTlsRtpSavp) => Protocol::UdpTlsRtpSavp,
+            TransportProtocol::Secure(SecureProfile::UdpTlsRtpSavpf) => Protocol::UdpTlsRtpSavpf,
+            TransportProtocol::Accept => return None,
+        })
     }
 }
 

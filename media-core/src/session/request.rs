@@ -1,6 +1,6 @@
 //! Requests and their outcomes, as the control protocol hands them over and takes them back.
 
-use super::{CallReport, DeleteOptions, Options, SecureProfile};
+use super::{CallReport, DeleteOptions, Options};
 
 /// An offer: a new call, or a change to one, by the party that `from_tag` names.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +91,4 @@ pub enum Warning {
     /// No interface has this name; the default was taken.
     #[error("interface {0:?} not found, using default")]
     UnknownInterface(String),
-    /// SRTP was asked for; the section keeps the protocol that it was offered with.
-    #[error("transport-protocol {} is not supported", .0.name())]
-    NoSrtp(SecureProfile),
 }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::call::{Call, Local, Media};
-use crate::engine::{self, Command, Component, LearnMode, Learning, Route, SinkAction};
+use super::interfaces::Interfaces;
+use crate::engine::{self, Command, Component, IceRoute, LearnMode, Learning, Route, SinkAction};
 use crate::units::SocketId;
 
 /// Where one section's packets go.
@@ -16,7 +17,13 @@ struct Sinks {
 }
 
 /// Appends every route that differs from what the shard was told before.
-pub(super) fn restate(call: &mut Call, hasher: &RandomState, commands: &mut Vec<Command>) {
+pub(super) fn restate(
+    call: &mut Call,
+    interfaces: &Interfaces,
+    hasher: &RandomState,
+    commands: &mut Vec<Command>,
+) {
+    let tie_breaker = hasher.hash_one(call.key);
     for party in 0..call.parties.len() {
         // The shard knows nothing of a closed party's sockets any more.
         if call.parties[party].closed {
@@ -26,22 +33,29 @@ pub(super) fn restate(call: &mut Call, hasher: &RandomState, commands: &mut Vec<
             let sinks = sinks(call, party, index);
             let blocked = call.blocked || call.parties[party].blocked;
             let key = call.key;
+            call.parties[party].medias[index].note_security();
+            let untouched = passes_untouched(call, party, index);
             let media = &mut call.parties[party].medias[index];
             let mut bindings = std::mem::take(&mut media.bindings);
             let locals = bindings.iter_mut().flat_map(|binding| {
+                let address = interfaces.ports(binding.pool).address();
                 let rtcp = binding.rtcp.as_mut().map(|local| (local, true));
-                std::iter::once((&mut binding.rtp, false)).chain(rtcp)
+                std::iter::once((&mut binding.rtp, false))
+                    .chain(rtcp)
+                    .map(move |(local, is_rtcp)| (local, is_rtcp, address))
             });
-            for (local, is_rtcp) in locals {
+            for (local, is_rtcp, address) in locals {
                 let digest = hasher
-                    .hash_one(Restated::new(media, is_rtcp, blocked, sinks))
+                    .hash_one(Restated::new(media, is_rtcp, blocked, untouched, sinks))
                     .max(1);
                 if local.route == digest {
                     continue;
                 }
                 local.route = digest;
-                let route = Restated::new(media, is_rtcp, blocked, sinks);
-                commands.push(route.command(key, local, media, is_rtcp));
+                let route = Restated::new(media, is_rtcp, blocked, untouched, sinks);
+                let address = SocketAddr::new(address, local.bound.port);
+                let ice = media.engine_ice(address, is_rtcp, tie_breaker);
+                commands.push(route.command(key, local, media, is_rtcp, ice));
             }
             media.bindings = bindings;
         }
@@ -71,6 +85,15 @@ fn sinks(call: &Call, party: usize, index: usize) -> Sinks {
     }
 }
 
+/// Do the party's packets reach whoever gets them as they are?
+fn passes_untouched(call: &Call, party: usize, index: usize) -> bool {
+    let from = &call.parties[party];
+    let to = from
+        .peer
+        .and_then(|peer| call.parties[peer].medias.get(index));
+    to.is_some_and(|to| from.medias[index].passes_untouched(to))
+}
+
 /// What may change in a route; compared by its digest.
 #[derive(Hash)]
 struct Restated {
@@ -78,6 +101,8 @@ struct Restated {
     endpoint: Option<SocketAddr>,
     learning: (u8, bool, bool, u32),
     blocked: bool,
+    untouched: bool,
+    security: u32,
     pierce_nat: bool,
     rtp_sink: Option<SocketId>,
     rtcp_sink: Option<SocketId>,
@@ -85,12 +110,12 @@ struct Restated {
 }
 
 impl Restated {
-    fn new(media: &Media, is_rtcp: bool, blocked: bool, sinks: Sinks) -> Self {
+    fn new(media: &Media, is_rtcp: bool, blocked: bool, untouched: bool, sinks: Sinks) -> Self {
         let stream = if is_rtcp { &media.rtcp } else { &media.rtp };
         let learning = learning(media);
         Self {
             component: component(media, is_rtcp) as u8,
-            endpoint: stream.signalled(),
+            endpoint: stream.signalled().filter(|_| !media.has_agent()),
             learning: (
                 learning.mode as u8,
                 learning.strict_source,
@@ -98,6 +123,8 @@ impl Restated {
                 media.learn_epoch,
             ),
             blocked,
+            untouched,
+            security: media.secured.version,
             pierce_nat: media.pierce_nat && stream.signalled().is_some(),
             // What is not RTP goes straight across on the second port, too.
             rtp_sink: match component(media, is_rtcp) {
@@ -115,6 +142,7 @@ impl Restated {
         local: &Local,
         media: &Media,
         is_rtcp: bool,
+        ice: Option<Arc<IceRoute>>,
     ) -> Command {
         let sink = |socket: Option<SocketId>| {
             engine::Sinks::from(socket.map(|socket| SinkAction { socket }))
@@ -131,6 +159,9 @@ impl Restated {
                 pierce_nat: self.pierce_nat,
                 rtp_sinks: sink(self.rtp_sink),
                 rtcp_sinks: sink(self.rtcp_sink),
+                protection: media.engine_protection(),
+                untouched: self.untouched,
+                ice,
                 clocks: Arc::clone(&media.clocks),
                 counters: Arc::clone(&local.counters),
             }),
@@ -142,7 +173,7 @@ impl Restated {
 /// would be sent the other side's media.
 fn learning(media: &Media) -> Learning {
     let mut learning = media.learning;
-    if !media.described {
+    if !media.described || media.has_agent() {
         learning.mode = LearnMode::Off;
     }
     learning

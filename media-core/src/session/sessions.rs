@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::call::{Call, Phase};
+use super::identity::Identity;
 use super::interfaces::Interfaces;
 use super::limits::Limits;
 use super::parties::{self, Selected, Target};
@@ -14,10 +15,11 @@ use super::signal::Role;
 use super::snapshot;
 use super::tally::Tally;
 use super::{
-    AnswerRequest, CallReport, CurrentStatistics, DeleteOutcome, DeleteRequest, EndReason, Limit,
-    OfferRequest, QueryRequest, Rewritten, Selector, SessionConfig, SessionError, SessionObserver,
-    SessionStatistics, Warning,
+    AnswerRequest, CallReport, CurrentStatistics, DeleteOutcome, DeleteRequest, EndReason, Entropy,
+    Limit, OfferRequest, QueryRequest, Rewritten, Selector, SessionConfig, SessionError,
+    SessionObserver, SessionStatistics, Warning,
 };
+use crate::dtls::Certificate;
 use crate::engine::MediaPlane;
 use crate::engine::{Command, Event, TimeoutReason};
 use crate::units::Now;
@@ -34,6 +36,7 @@ pub struct Sessions {
     pub(super) tally: Tally,
     /// Digests of routes.
     pub(super) hasher: RandomState,
+    pub(super) identity: Identity,
     /// Our mark in descriptions, for `loop-protect`.
     pub(super) loop_id: String,
     pub(super) next_shard: AtomicU64,
@@ -56,6 +59,7 @@ impl Sessions {
             loop_id: format!("{:012x}", hasher.hash_one("loop") & 0xffff_ffff_ffff),
             next_shard: AtomicU64::new(0),
             observer: None,
+            identity: Identity::new(),
             config,
             plane,
             epoch,
@@ -67,6 +71,21 @@ impl Sessions {
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn SessionObserver>) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// Takes random values from `entropy` instead of the system.
+    #[must_use]
+    pub fn with_entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.identity.entropy = entropy;
+        self
+    }
+
+    /// Shakes hands with this certificate, and before it ends with new ones. Without one, DTLS is neither
+    /// offered nor accepted.
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: Certificate) -> Self {
+        self.identity.begin_with(certificate);
         self
     }
 
@@ -317,8 +336,8 @@ impl Sessions {
                     entry.lock().learn(socket, endpoint, confirmed);
                 }
             }
-            // Its closing follows.
-            Event::SocketFailed { .. } => {}
+            // Its closing follows; the driver has workers for the other.
+            Event::SocketFailed { .. } | Event::Handshake(_) => {}
         }
     }
 

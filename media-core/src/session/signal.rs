@@ -1,14 +1,17 @@
 //! An offer or an answer changes a call: its parties' media, their ports, and the text that the
 //! other side gets. `speaker` sent the description, `listener` gets the rewritten one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::call::{Binding, Call, Local, Media, Participant};
+use super::call::{Call, Media, Participant};
+use super::identity::Identity;
 use super::interfaces::{Interfaces, PoolId, Wanted};
 use super::mux;
-use super::registry::{Lease, Registry};
+use super::registry::Registry;
+use super::secure::ShownSecurity;
 use super::{Options, SessionConfig, SessionError, TransportProtocol, Warning};
+use crate::dtls::Certificate;
 use crate::engine::{LearnMode, Learning};
 use crate::engine::{MediaPlane, SocketOptions};
 use crate::sdp::{
@@ -30,6 +33,9 @@ pub(super) struct Signal<'a> {
     pub(super) plane: &'a dyn MediaPlane,
     pub(super) interfaces: &'a Interfaces,
     pub(super) registry: &'a Registry,
+    pub(super) identity: &'a Identity,
+    /// For a party that was told of none yet.
+    pub(super) certificate: Option<Certificate>,
     pub(super) loop_id: &'a str,
     pub(super) options: &'a Options,
     pub(super) role: Role,
@@ -42,7 +48,7 @@ pub(super) struct Signal<'a> {
 
 /// One section of the description to be written; [`Section`] borrows from it.
 enum Planned {
-    Shown(Shown),
+    Shown(Box<Shown>),
     LeftOut,
     /// The listener's own section, which the speaker does not know.
     Unknown(Box<[u8]>),
@@ -57,22 +63,20 @@ struct Shown {
     codecs: Vec<Codec>,
     ptime_ms: Option<u32>,
     mid: Option<Box<[u8]>>,
+    security: ShownSecurity,
 }
 
 /// What new sockets of one party are bound with.
 #[derive(Clone, Copy)]
-struct Place {
-    shard: ShardId,
-    wanted: Wanted,
+pub(super) struct Place {
+    pub(super) shard: ShardId,
+    pub(super) wanted: Wanted,
     /// Ports elsewhere will not do.
-    strict: bool,
-    options: SocketOptions,
+    pub(super) strict: bool,
+    pub(super) options: SocketOptions,
 }
 
 impl Signal<'_> {
-    /// Ports that one section of one party may collect by changing its mind; then it keeps the last.
-    const MAX_BINDINGS: usize = 16;
-
     /// Carries the description out; the text for the listener comes out.
     pub(super) fn describe(
         &mut self,
@@ -106,9 +110,6 @@ impl Signal<'_> {
         // The listener first, as with ports: round robin deals in this order.
         let told_place = place(told, 1);
         let places = [place(said, 0), told_place];
-        if let Some(TransportProtocol::Secure(profile)) = self.options.transport_protocol {
-            self.warnings.push(Warning::NoSrtp(profile));
-        }
 
         let mut planned = Vec::with_capacity(description.media().len());
         let mut index = 0;
@@ -131,7 +132,7 @@ impl Signal<'_> {
                 planned.push(Planned::LeftOut);
             } else {
                 let shown = self.section(medias, places, index, &params)?;
-                planned.push(Planned::Shown(shown));
+                planned.push(Planned::Shown(Box::new(shown)));
             }
         }
         told.unshown_from(index, &mut planned);
@@ -202,10 +203,15 @@ impl Signal<'_> {
         number: usize,
         params: &MediaParams,
     ) -> Result<Shown, SessionError> {
-        // A side that was given a protocol of its own keeps it.
-        let bridged = told.protocol != said.protocol;
+        // A side that was given a protocol of its own keeps it while the other keeps its own.
+        let bridged = told.protocol != said.protocol && params.protocol == said.protocol;
+        let shown_protocol = said.protocol.clone();
         said.controlling &= said.described || self.role == Role::Answer;
+        let restarted = self.hear_security(said, params);
         self.hear(said, params);
+        if restarted {
+            (said.controlling, told.controlling) = (false, true);
+        }
         told.direction = reversed(params.direction);
         let (announced, pairs, codecs, dead);
         match self.role {
@@ -213,6 +219,7 @@ impl Signal<'_> {
                 let options = self.options.sdp.rtcp_mux;
                 announced = mux::hear_offer(&mut said.mux, told.mux.on, params.rtcp_mux, options);
                 pairs = [!said.mux.on, !announced.same_port];
+                (said.mux.pending, told.mux.pending) = (params.rtcp_mux, announced.mux);
                 said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
                 codecs = said.offered.shown().to_vec();
                 // What the listener knows the section by stays, whoever thought of it.
@@ -230,17 +237,26 @@ impl Signal<'_> {
                 }
                 self.tell_protocol(told, &params.protocol, bridged);
                 dead = params.rejected;
+                said.answer_passive = self.options.dtls_reverse_passive;
+                if !dead {
+                    self.offer_security(said, told, params);
+                }
             }
             Role::Answer => {
-                self.answer_protocol(told, &params.protocol);
+                let offered = told.protocol.clone();
+                self.answer_protocol(told, &params.protocol, &shown_protocol);
                 announced = mux::hear_answer(&mut told.mux, &mut said.mux, params.rtcp_mux);
                 pairs = [!said.mux.on && !told.mux.far_single, !told.mux.on];
+                (said.mux.pending, told.mux.pending) = (false, false);
                 codecs = if params.rejected {
                     params.codecs.clone()
                 } else {
                     told.offered.answer(&params.codecs, &self.options.sdp.codec)
                 };
                 dead = params.rejected || told.rejected;
+                if !dead {
+                    self.answer_security(said, told, &offered);
+                }
             }
         }
         said.merge_clocks(told, params);
@@ -255,6 +271,7 @@ impl Signal<'_> {
             codecs,
             ptime_ms: self.ptime(said, told, params.ptime_ms),
             mid: told.mid.clone(),
+            security: ShownSecurity::default(),
         };
         if dead {
             said.active = None;
@@ -263,13 +280,18 @@ impl Signal<'_> {
         }
         let [said_pair, told_pair] = pairs;
         // The listener's ports first, as rtpengine does: users know them as the lower ones.
-        self.bind(told, told_place, said.rtp.signalled(), told_pair)?;
-        self.bind(said, said_place, told.rtp.signalled(), said_pair)?;
+        self.bind(told, told_place, said, told_pair)?;
+        self.bind(said, said_place, told, said_pair)?;
         if let Some(binding) = told.binding() {
-            shown.address = self.shown_address(binding.pool);
+            let pool = binding.pool;
+            shown.address = self.shown_address(pool);
             shown.port = binding.rtp.bound.port;
             let rtcp = binding.rtcp.as_ref().filter(|_| !announced.same_port);
-            shown.rtcp.port = rtcp.unwrap_or(&binding.rtp).bound.port;
+            let rtcp = rtcp.map(|rtcp| rtcp.bound.port);
+            shown.rtcp.port = rtcp.unwrap_or(shown.port);
+            let second = rtcp.filter(|_| told.protocol.carries_rtp());
+            let beside = &params.ice.candidates;
+            shown.security = self.shown_security(told, pool, (shown.port, second), beside);
         }
         Ok(shown)
     }
@@ -283,7 +305,13 @@ impl Signal<'_> {
         media.rejected = params.rejected;
         media.direction = params.direction;
         // A side that muxes may yet have to fall back to two ports.
-        let changed = media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp);
+        let changed = if media.ice.settled {
+            media.rtp.note(Some(params.rtp));
+            media.rtcp.note(params.rtcp);
+            false
+        } else {
+            media.rtp.signal(Some(params.rtp)) | media.rtcp.signal(params.rtcp)
+        };
         media.learn_epoch = media.learn_epoch.wrapping_add(u32::from(changed));
         media.learning = Learning {
             mode: if options.asymmetric {
@@ -297,6 +325,7 @@ impl Signal<'_> {
             media_handover: options.media_handover,
         };
         media.asymmetric = options.asymmetric;
+        media.recrypt = options.recrypt;
         media.pierce_nat = options.pierce_nat;
         media.unidirectional = options.unidirectional;
         media.encodings = encodings(&params.codecs);
@@ -306,24 +335,28 @@ impl Signal<'_> {
     }
 
     fn tell_protocol(&self, told: &mut Media, offered: &Protocol, bridged: bool) {
-        told.protocol = match self.options.transport_protocol {
-            Some(TransportProtocol::RtpAvp) if offered.carries_rtp() => Protocol::RtpAvp,
-            Some(TransportProtocol::RtpAvpf) if offered.carries_rtp() => Protocol::RtpAvpf,
+        let asked = self.options.transport_protocol;
+        told.protocol = match asked.and_then(TransportProtocol::protocol) {
+            Some(asked) if offered.carries_rtp() => asked,
             _ if bridged && offered.carries_rtp() && told.protocol.carries_rtp() => return,
             _ => offered.clone(),
         };
     }
 
     /// The offerer is answered in the protocol that it offered, unless the controller says otherwise.
-    fn answer_protocol(&self, told: &mut Media, answered: &Protocol) {
+    /// `shown`: the one that was offered to the answerer.
+    fn answer_protocol(&self, told: &mut Media, answered: &Protocol, shown: &Protocol) {
         let asked = match self.options.transport_protocol {
-            Some(TransportProtocol::RtpAvp) => &Protocol::RtpAvp,
-            Some(TransportProtocol::RtpAvpf) => &Protocol::RtpAvpf,
-            Some(TransportProtocol::Accept) => answered,
-            Some(TransportProtocol::Secure(_)) | None => return,
+            // The answerer's choice counts if it is one.
+            Some(TransportProtocol::Accept) if answered != shown => answered.clone(),
+            Some(other) => match other.protocol() {
+                Some(asked) => asked,
+                None => return,
+            },
+            None => return,
         };
         if answered.carries_rtp() && told.protocol.carries_rtp() {
-            told.protocol.clone_from(asked);
+            told.protocol = asked;
         }
     }
 
@@ -339,76 +372,10 @@ impl Signal<'_> {
         told.ptime_ms
     }
 
-    fn shown_address(&self, pool: PoolId) -> IpAddr {
+    pub(super) fn shown_address(&self, pool: PoolId) -> IpAddr {
         self.options
             .media_address
             .unwrap_or_else(|| self.interfaces.advertised(pool))
-    }
-
-    /// Chooses the ports shown to `media`'s party, made for the other side's endpoint `key`; binds
-    /// new ones if none of its earlier ones will do.
-    fn bind(
-        &mut self,
-        media: &mut Media,
-        place: Place,
-        key: Option<SocketAddr>,
-        pair: bool,
-    ) -> Result<(), SessionError> {
-        let latching = self
-            .options
-            .port_latching
-            .unwrap_or(self.config.port_latching)
-            || media.bindings.len() >= Self::MAX_BINDINGS;
-        let fits = |at: &usize| {
-            let binding = &media.bindings[*at];
-            (binding.rtcp.is_some() || !pair)
-                && (!place.strict || self.interfaces.serves(binding.pool, place.wanted))
-        };
-        let find = |wanted: Option<SocketAddr>| {
-            let all = media.bindings.iter().enumerate().rev();
-            let mut same = all.filter(|(_, binding)| binding.key == wanted);
-            same.find(|(at, _)| fits(at)).map(|(at, _)| at)
-        };
-        let active = media.active.filter(fits);
-        let found = match key {
-            Some(_) => find(key)
-                .or_else(|| find(None))
-                .or(active.filter(|_| latching)),
-            None => active.or_else(|| (0..media.bindings.len()).rev().find(fits)),
-        };
-        let at = if let Some(at) = found {
-            at
-        } else {
-            let binding = self.allocate(place, pair)?;
-            media.bindings.reserve_exact(1);
-            media.bindings.push(binding);
-            media.bindings.len() - 1
-        };
-        let binding = &mut media.bindings[at];
-        binding.key = key.or(binding.key);
-        media.active = Some(at);
-        Ok(())
-    }
-
-    fn allocate(&mut self, place: Place, pair: bool) -> Result<Binding, SessionError> {
-        for pool in self.interfaces.candidates(place.wanted) {
-            let ports = self.interfaces.ports(pool);
-            let Ok((rtp, rtcp)) = ports.bind(self.plane, place.shard, place.options, pair) else {
-                continue;
-            };
-            for bound in std::iter::once(rtp).chain(rtcp) {
-                let port = bound.port;
-                self.registry.lease(bound.socket, Lease { pool, port });
-                self.fresh.push(bound.socket);
-            }
-            return Ok(Binding {
-                key: None,
-                pool,
-                rtp: Local::new(rtp),
-                rtcp: rtcp.map(Local::new),
-            });
-        }
-        Err(SessionError::OutOfPorts)
     }
 }
 
@@ -444,6 +411,7 @@ impl Shown {
             codecs: &self.codecs,
             ptime_ms: self.ptime_ms,
             mid: self.mid.as_deref(),
+            security: self.security.local(),
         }
     }
 }

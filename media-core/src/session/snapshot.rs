@@ -84,12 +84,20 @@ impl Snapshot<'_> {
     }
 
     fn media(&self, media: &Media, index: u32, blocked: bool) -> MediaReport {
+        let (security, ice) = (&media.protection, &media.ice);
         let flags = [
             (media.described, "initialized"),
             (media.asymmetric, "asymmetric"),
             (media.direction.receives(), "send"),
             (media.direction.sends(), "recv"),
-            (media.mux.on, "rtcp-mux"),
+            (media.mux.shown(), "rtcp-mux"),
+            (security.dtls.on, "DTLS-SRTP"),
+            (security.dtls.active, "DTLS role active"),
+            (security.dtls.passive, "DTLS role passive"),
+            (security.sdes.on, "SDES"),
+            (ice.passthrough, "passthrough"),
+            (ice.on, "ICE"),
+            (ice.trickle, "trickle ICE"),
             (media.controlling, "ICE controlling"),
             (media.unidirectional, "unidirectional"),
         ];
@@ -130,17 +138,24 @@ impl Snapshot<'_> {
         let settled = media.learning.mode == LearnMode::Off && media.described && last.is_some();
         let flags = [
             (!is_rtcp, "RTP"),
-            (is_rtcp || media.mux.on, "RTCP"),
-            (is_rtcp && media.mux.on, "fallback RTCP"),
+            (is_rtcp || media.mux.shown(), "RTCP"),
+            (is_rtcp && media.mux.shown(), "fallback RTCP"),
             (media.described, "filled"),
             (stream.confirmed || settled, "confirmed"),
             (media.learning.strict_source, "strict source address"),
             (media.learning.media_handover, "media handover"),
+            (media.ice.on, "ICE"),
         ];
         StreamReport {
             local,
             endpoint: stream.endpoint(),
             advertised_endpoint: stream.said,
+            crypto_suite: media
+                .protection
+                .sdes
+                .shown
+                .first()
+                .map(|line| line.suite.name()),
             last_packet: last.map_or(media.since, |at| self.now.unix_at(at)),
             flags: set(&flags),
             ssrc: latest(media, is_rtcp),

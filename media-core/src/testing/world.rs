@@ -9,7 +9,7 @@ use super::{Link, LinkConfig, LinkCounts, start};
 use crate::buf::Slab;
 use crate::engine::{
     CallTimeouts, Command, Component, Datagram, Egress, Engine, Event, LearnMode, Learning,
-    PayloadClocks, Route, ShardCounters, SinkAction, StreamCounters,
+    PayloadClocks, Protection, Route, ShardCounters, SinkAction, StreamCounters,
 };
 use crate::units::{CallKey, ClockRate, PayloadType, ShardId, SocketId};
 
@@ -159,6 +159,9 @@ impl World {
             pierce_nat: false,
             rtp_sinks: sinks.clone().into(),
             rtcp_sinks: sinks.into(),
+            protection: Protection::None,
+            untouched: false,
+            ice: None,
             clocks: Arc::new(PayloadClocks::new(clocks)),
             counters: Arc::default(),
         }

@@ -7,6 +7,7 @@
 //! | module | what | source |
 //! |---|---|---|
 //! | [`demux`] | which protocol a datagram belongs to | RFC 7983, RFC 5761 §4 |
+//! | [`dtls`] | DTLS records, handshake fragments, ClientHello | RFC 6347, RFC 9147 |
 //! | [`rtp`] | RTP packets | RFC 3550 §5.1 |
 //! | [`rtcp`] | compound RTCP packets | RFC 3550 §6, RFC 4585, RFC 3611 |
 //! | [`stun`] | STUN messages | RFC 8489 |
@@ -15,6 +16,7 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod demux;
+pub mod dtls;
 pub mod ext;
 pub mod rtcp;
 pub mod rtp;

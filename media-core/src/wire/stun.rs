@@ -1,5 +1,5 @@
 //! STUN messages (RFC 8489 §5, §14): recognise and walk. Refuses the classic STUN of RFC 3489, which
-//! has no magic cookie, and knows no keys: message integrity is for the agent to check.
+//! has no magic cookie, and keeps no keys: who checks message integrity brings one.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -18,6 +18,17 @@
 //! ```
 
 use super::{EmitError, Writer, take};
+
+mod attributes;
+mod builder;
+mod integrity;
+
+pub use attributes::{
+    ERROR_CODE, ICE_CONTROLLED, ICE_CONTROLLING, MESSAGE_INTEGRITY, PRIORITY, ROLE_CONFLICT,
+    USE_CANDIDATE, USERNAME, XOR_MAPPED_ADDRESS,
+};
+pub use builder::StunBuilder;
+pub use integrity::IntegrityKey;
 
 /// The fixed value of bytes 4–7.
 pub const MAGIC_COOKIE: u32 = 0x2112_A442;
@@ -192,7 +203,8 @@ impl<'a> Iterator for Attributes<'a> {
 
 /// Writes a message to the front of `out`, a fingerprint last if wanted, and returns its length.
 ///
-/// `method` has 12 bits, more are ignored. Integrity must be among `attributes` already.
+/// `method` has 12 bits, more are ignored. Integrity must be among `attributes` already; a message that
+/// is to be signed is made with [`StunBuilder`].
 ///
 /// # Errors
 /// - [`EmitError::TooLong`]: attributes of more than 65,535 bytes in all.
@@ -205,13 +217,6 @@ pub fn emit(
     attributes: &[Attribute<'_>],
     fingerprint: bool,
 ) -> Result<usize, EmitError> {
-    let class_bits = match class {
-        Class::Request => 0x0000,
-        Class::Indication => 0x0010,
-        Class::Success => 0x0100,
-        Class::Error => 0x0110,
-    };
-    let method_bits = (method & 0x000f) | ((method & 0x0070) << 1) | ((method & 0x0f80) << 2);
     let listed: usize = attributes
         .iter()
         .map(|a| 4 + a.value.len().next_multiple_of(4))
@@ -224,7 +229,7 @@ pub fn emit(
     let length = u16::try_from(len).map_err(too_long)?;
 
     let mut writer = Writer::new(out, HEADER_LEN + len)?;
-    writer.put_u16(class_bits | method_bits);
+    writer.put_u16(type_field(class, method));
     writer.put_u16(length);
     writer.put_u32(MAGIC_COOKIE);
     writer.put(transaction_id);
@@ -252,6 +257,17 @@ pub fn emit(
     Ok(written + FINGERPRINT_LEN)
 }
 
+/// The first 16 bits: class and method interleaved (RFC 8489 §5).
+fn type_field(class: Class, method: u16) -> u16 {
+    let class_bits = match class {
+        Class::Request => 0x0000,
+        Class::Indication => 0x0010,
+        Class::Success => 0x0100,
+        Class::Error => 0x0110,
+    };
+    class_bits | (method & 0x000f) | ((method & 0x0070) << 1) | ((method & 0x0f80) << 2)
+}
+
 /// CRC-32 of ISO 3309, as RFC 8489 §14.7 asks for; by nibbles, as it is off the fast path.
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32| (crc >> 4) ^ nibble_remainder(crc & 15);
@@ -267,5 +283,7 @@ fn nibble_remainder(nibble: u32) -> u32 {
     })
 }
 
+#[cfg(test)]
+mod ice_tests;
 #[cfg(test)]
 mod tests;

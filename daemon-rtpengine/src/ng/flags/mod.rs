@@ -12,6 +12,7 @@
 
 mod once;
 pub mod rtpp;
+mod secure;
 mod table;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use std::borrow::Cow;
 use media_core::session::{DeleteOptions, Options, Selector};
 
 use super::value::Value;
+pub(crate) use secure::webrtc;
 pub(crate) use table::learn_mode;
 use table::{Key, Word};
 
@@ -41,6 +43,8 @@ pub struct Flags {
     received_family: Family,
     /// `limit` of `list`.
     pub limit: Option<i64>,
+    /// `WebRTC`: what a browser needs. Means nothing in an answer.
+    pub webrtc: bool,
     /// Options of offer and answer.
     pub options: Options,
     /// Options of delete.

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use media_core::engine::LearnMode;
-use media_core::sdp::{Edits, IceOption, RtcpAttribute};
+use media_core::sdp::{Edits, HashFunction, IceOption, RtcpAttribute};
 use media_core::session::{SecureProfile, TransportProtocol};
 
-use super::{Family, Flags};
+use super::{Family, Flags, secure};
 
 /// One name.
 pub(super) struct Word {
@@ -94,7 +94,6 @@ pub(super) fn find(name: &str) -> Option<&'static Word> {
     WORDS.get(at)
 }
 
-const SRTP: &str = "SRTP is not supported yet";
 const CODECS: &str = "transcoding is not supported yet";
 const DTMF: &str = "DTMF processing is not supported yet";
 const RECORDING: &str = "recording is not supported yet";
@@ -167,9 +166,13 @@ pub(super) static WORDS: &[Word] = &[
     inert("directional", NO_MATTER),
     inert("discard-recording", RECORDING),
     inert("drop-traffic", "dropping traffic is not supported yet"),
-    inert("dtls", SRTP),
-    inert("dtls-fingerprint", SRTP),
-    inert("dtls-reverse", SRTP),
+    text("dtls", secure::dtls),
+    text("dtls-fingerprint", |f, v| {
+        f.options.dtls_fingerprint = HashFunction::from_name(v.as_bytes());
+    }),
+    text("dtls-reverse", |f, v| {
+        f.options.dtls_reverse_passive = v == "passive";
+    }),
     inert("dtmf", DTMF),
     inert("dtmf-delay", DTMF),
     inert("dtmf-log-dest", DTMF),
@@ -209,7 +212,7 @@ pub(super) static WORDS: &[Word] = &[
             _ => IceOption::Default,
         };
     }),
-    inert("ice-lite", "ICE is not supported yet"),
+    text("ice-lite", secure::ice_lite),
     inert("inactive", PUBSUB),
     inert("inject-dtmf", DTMF),
     text("interface", |f, v| {
@@ -241,16 +244,16 @@ pub(super) static WORDS: &[Word] = &[
     flag("no-rtcp-attribute", |f| {
         f.options.sdp.rtcp_attribute = RtcpAttribute::Omit;
     }),
-    inert("no-tls-id", SRTP),
+    inert("no-tls-id", NO_MATTER),
     flag("original-sendrecv", |f| {
         f.options.sdp.original_sendrecv = true;
     }),
-    inert("osrtp", SRTP),
+    items("osrtp", secure::osrtp),
     inert("passthrough", NO_MATTER),
     inert("pause", RECORDING),
     flag("pierce-nat", |f| f.options.pierce_nat = true),
     flag("port-latching", |f| f.options.port_latching = Some(true)),
-    inert("prefer-sdes", SRTP),
+    flag("prefer-sdes", |f| f.options.sdes.prefer = true),
     inert("provisional", NO_MATTER),
     value("ptime", |f, v| {
         if let Some(ms) = v.trim().parse().ok().filter(|ms| *ms > 0) {
@@ -281,8 +284,8 @@ pub(super) static WORDS: &[Word] = &[
     inert("recording-dir", RECORDING),
     inert("recording-file", RECORDING),
     inert("recording-pattern", RECORDING),
-    inert("recrypt", SRTP),
-    inert("reject-ice", "ICE is not supported yet"),
+    flag("recrypt", |f| f.options.recrypt = true),
+    flag("reject-ice", |f| f.options.reject_ice = true),
     items("replace", |f, v| {
         let replace = &mut f.options.sdp.replace;
         match v.replace(' ', "-").as_str() {
@@ -311,7 +314,7 @@ pub(super) static WORDS: &[Word] = &[
         }
     }),
     inert("rtpp-flags", NO_MATTER),
-    inert("sdes", SRTP),
+    items("sdes", secure::sdes),
     items("sdp-attr-add-audio", |f, v| {
         edits_audio(f).add.push(v.to_owned())
     }),
@@ -434,13 +437,13 @@ pub(super) static WORDS: &[Word] = &[
             f.options.transport_protocol = Some(protocol);
         }
     }),
-    inert("trickle-ice", "ICE is not supported yet"),
+    flag("trickle-ice", |f| f.options.trickle_ice = true),
     flag("trust-address", |f| f.options.trust_address = Some(true)),
     flag("unidirectional", |f| f.options.unidirectional = true),
     text("via-branch", |f, v| {
         f.via_branch = Some(v.to_owned());
     }),
-    inert("webrtc", SRTP),
+    flag("webrtc", |f| f.webrtc = true),
     inert("xmlrpc-callback", "XMLRPC callbacks are not supported yet"),
 ];
 

@@ -160,6 +160,7 @@ fn octets_that_are_no_text_pass_unchanged() {
         codecs: &[],
         ptime_ms: None,
         mid: None,
+        security: crate::sdp::LocalSecurity::default(),
     })];
     let out = rewrite(
         &description,

@@ -4,12 +4,13 @@ mod answers;
 mod malformed;
 mod offers;
 mod properties;
+mod security;
 
 use std::net::IpAddr;
 
 use crate::sdp::{
-    CodecOptions, LocalMedia, LocalRtcp, OfferedCodecs, Protocol, SdpOptions, Section,
-    SentDescription, parse, rewrite,
+    CodecOptions, LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs, Protocol, SdpOptions,
+    Section, SentDescription, parse, rewrite,
 };
 
 /// Session lines that most tests share.
@@ -67,6 +68,7 @@ impl Rewriter {
                     codecs: codecs.shown(),
                     ptime_ms: self.options.ptime_ms.or(section.ptime_ms),
                     mid: section.mid.as_deref(),
+                    security: LocalSecurity::default(),
                 })
             })
             .collect();

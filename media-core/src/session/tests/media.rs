@@ -436,16 +436,6 @@ fn rtcp_goes_where_the_party_wants_it() {
 }
 
 #[test]
-fn srtp_that_was_asked_for_is_a_warning() {
-    let desk = Desk::new();
-    let offered = offer_with(&desk, &sdp(4000), |options| {
-        options.transport_protocol = Some(TransportProtocol::Secure(SecureProfile::RtpSavp));
-    });
-    assert_eq!(offered.warnings, [Warning::NoSrtp(SecureProfile::RtpSavp)]);
-    assert!(lines(&offered.sdp, "m=")[0].contains(" RTP/AVP "));
-}
-
-#[test]
 fn learning_flags_hold_for_the_side_that_said_them_until_it_speaks_again() {
     let desk = Desk::new();
     let offered = offer_with(&desk, &sdp(4000), |options| {

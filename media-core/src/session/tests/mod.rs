@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::dtls::Certificate;
 use crate::engine::{BindError, Command, Component, Event, Route};
 use crate::engine::{CallTimeouts, MediaPlane, SocketOptions};
 use crate::units::{CallKey, Now, ShardId, SocketId};
@@ -18,6 +19,7 @@ mod limits;
 mod media;
 mod properties;
 mod sections;
+mod security;
 
 /// Remembers sockets, routes and calls as a shard would, without sending anything.
 #[derive(Default)]
@@ -121,6 +123,9 @@ impl MediaPlane for Books {
                     inner.draining.insert(call, after);
                 }
                 #[cfg(feature = "testing")]
+                Command::SendFrom { .. } | Command::HandshakeEnded { .. } => {
+                    unreachable!("the driver's own")
+                }
                 Command::PanicOnNextPacket { .. } => {}
             }
         }
@@ -152,6 +157,19 @@ impl SessionObserver for Ends {
         self.0.lock().unwrap().push(ended.clone());
     }
 }
+
+/// Random octets that are none: they count up.
+#[derive(Default)]
+struct Counting(AtomicU8);
+
+impl Entropy for Counting {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill_with(|| self.0.fetch_add(1, Ordering::Relaxed));
+    }
+}
+
+/// When tests begin.
+const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 
 /// The sessions under test, with their surroundings.
 struct Desk {
@@ -198,7 +216,14 @@ impl Desk {
         let plane = Arc::new(Books::default());
         let ends = Arc::new(Ends::default());
         let start = Instant::now();
-        let sessions = Sessions::new(config, plane.clone(), start).with_observer(ends.clone());
+        let begin = Now {
+            monotonic: start,
+            unix: EPOCH,
+        };
+        let sessions = Sessions::new(config, plane.clone(), start)
+            .with_observer(ends.clone())
+            .with_entropy(Arc::new(Counting::default()))
+            .with_certificate(Certificate::generate(begin).unwrap());
         Self {
             plane,
             ends,
@@ -211,7 +236,7 @@ impl Desk {
         let passed = *self.passed.lock().unwrap();
         Now {
             monotonic: self.start + passed,
-            unix: Duration::from_secs(1_700_000_000) + passed,
+            unix: EPOCH + passed,
         }
     }
     fn wait(&self, time: Duration) {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::TimeoutReason;
-use crate::sdp::RtcpMuxOptions;
+use crate::sdp::{IceOption, RtcpMuxOptions};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -35,6 +35,7 @@ struct Words {
     kind: u8,
     mux: u8,
     options: u8,
+    secure: u16,
 }
 
 fn words() -> impl Strategy<Value = Words> {
@@ -47,10 +48,10 @@ fn words() -> impl Strategy<Value = Words> {
         0..4u8,
         0..6u8,
         any::<u8>(),
-        any::<u8>(),
+        any::<(u8, u16)>(),
     )
         .prop_map(
-            |(call, from, to, branch, port, sections, kind, mux, options)| Words {
+            |(call, from, to, branch, port, sections, kind, mux, (options, secure))| Words {
                 call,
                 from,
                 to,
@@ -60,6 +61,7 @@ fn words() -> impl Strategy<Value = Words> {
                 kind,
                 mux,
                 options,
+                secure,
             },
         )
 }
@@ -100,7 +102,11 @@ impl Words {
         ];
         let address = address[usize::from(self.kind)];
         let base = [4000, 4002, 0, 4004][usize::from(self.port)];
-        let mut text = sdp_at(address, base, more[usize::from(self.mux % 4)]);
+        let more = more[usize::from(self.mux % 4)].to_owned() + &self.secure_lines();
+        let mut text = sdp_at(address, base, &more);
+        if self.secure & 1 != 0 {
+            text = text.replace("RTP/AVP", "UDP/TLS/RTP/SAVPF");
+        }
         for section in 0..self.sections {
             let line = [
                 "video 4100 RTP/AVP 96",
@@ -111,6 +117,28 @@ impl Words {
         }
         text
     }
+    fn secure_lines(&self) -> String {
+        let bit = |n: u8| self.secure & (1 << n) != 0;
+        let mut lines = String::new();
+        for tag in 1..=(self.secure >> 1) & 3 {
+            let suite = ["AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"];
+            let suite = suite[usize::from(tag + self.secure) % 2];
+            let key = "QUFB".repeat(10);
+            lines.push_str(&format!("a=crypto:{tag} {suite} inline:{key}\r\n"));
+        }
+        if bit(3) {
+            let setup = ["actpass", "active", "passive", "x"][usize::from(self.secure >> 4) & 3];
+            let digest = ["AA"; 20].join(":");
+            lines.push_str(&format!(
+                "a=setup:{setup}\r\na=fingerprint:sha-1 {digest}\r\n"
+            ));
+        }
+        if bit(6) {
+            let ufrag = ["aaaa", "bbbb"][usize::from(bit(7))];
+            lines.push_str(&format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:p\r\n"));
+        }
+        lines
+    }
     fn options(&self) -> Options {
         let bit = |n: u8| self.options & (1 << n) != 0;
         let mut options = Options {
@@ -120,6 +148,22 @@ impl Words {
             ..Options::default()
         };
         let name = ["two", "rr", "nope", "six"][usize::from(self.options >> 6)];
+        let secure = |n: u8| usize::from(self.secure >> n);
+        options.sdp.ice = [
+            IceOption::Default,
+            IceOption::Force,
+            IceOption::Remove,
+            IceOption::Optional,
+        ][secure(8) & 3];
+        options.transport_protocol = [
+            None,
+            Some(TransportProtocol::RtpAvp),
+            Some(TransportProtocol::Secure(SecureProfile::RtpSavp)),
+            Some(TransportProtocol::Accept),
+        ][secure(10) & 3];
+        options.dtls = [None, Some(DtlsOption::Off)][secure(12) & 1];
+        options.sdes.off = secure(13) & 1 == 1;
+        options.reject_ice = secure(14) & 3 == 3;
         options.direction = [None, bit(4).then(|| name.to_owned())];
         options.sdp.rtcp_mux = RtcpMuxOptions {
             offer: self.mux & 16 != 0,
@@ -232,6 +276,13 @@ proptest! {
             perform(&desk, step);
         }
         desk.settle();
+        for call_id in ["a", "b", "c"] {
+            for plan in desk.sessions.plans(call_id).unwrap_or_default() {
+                if let Security::Sdes(keys) = plan.security {
+                    prop_assert_eq!(keys.send.suite, keys.receive.suite);
+                }
+            }
+        }
         // Every open socket has a route, and every port in use a socket.
         {
             let inner = desk.plane.lock();

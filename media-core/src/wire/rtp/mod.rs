@@ -119,6 +119,23 @@ impl RtpHeader {
         })
     }
 
+    /// Length of the whole header in `packet`, of which `self` is the front: with contributing sources
+    /// and header extension, in bytes. Padding is not looked at, so the packet may be encrypted.
+    ///
+    /// # Errors
+    /// [`RtpError::TruncatedCsrcs`] and [`RtpError::TruncatedExtension`] only.
+    #[inline]
+    pub fn header_len(self, packet: &[u8]) -> Result<usize, RtpError> {
+        let count = self.csrc_count();
+        let len = FIXED_HEADER_LEN + usize::from(count) * 4;
+        let rest = packet.get(len..).ok_or(RtpError::TruncatedCsrcs(count))?;
+        if !self.has_extension() {
+            return Ok(len);
+        }
+        let (extension, _) = split_extension(rest).ok_or(RtpError::TruncatedExtension)?;
+        Ok(len + 4 + extension.data.len())
+    }
+
     /// Whether padding follows the payload.
     #[must_use]
     pub const fn has_padding(self) -> bool {

@@ -140,6 +140,14 @@ proptest! {
                 + p.payload().len()
                 + usize::from(p.padding_len());
             prop_assert_eq!(len, bytes.len());
+            let header_len = len - p.payload().len() - usize::from(p.padding_len());
+            prop_assert_eq!(p.header().header_len(&bytes), Ok(header_len));
+        } else if let Ok(header) = RtpHeader::parse(&bytes) {
+            // What is wrong is in the header, or it is the padding, which may be encrypted.
+            match (header.header_len(&bytes), RtpPacket::parse(&bytes)) {
+                (Err(ours), Err(whole)) => prop_assert_eq!(ours, whole),
+                (ours, whole) => prop_assert!(ours.is_ok() && matches!(whole, Err(RtpError::BadPadding(_)))),
+            }
         }
     }
 }

@@ -1,0 +1,294 @@
+//! DTLS on a stream: datagrams go to whoever shakes hands, keys come back. Nothing of DTLS runs here: a
+//! handshake takes a thousand times as long as a packet.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{
+    DropReason, Egress, Engine, Event, Handshake, Protection, SrtpKeys, Transmit, Verdict,
+};
+use crate::buf::PacketBuf;
+use crate::dtls::DtlsFailure;
+use crate::units::SocketId;
+
+/// What whoever shakes hands is told of a stream.
+#[derive(Clone, Debug)]
+pub struct HandshakeEvent {
+    /// The stream's socket.
+    pub socket: SocketId,
+    /// What the association is made of.
+    pub handshake: Arc<Handshake>,
+    /// What to do.
+    pub step: HandshakeStep,
+}
+
+impl PartialEq for HandshakeEvent {
+    /// Of the same settings, not of equal ones.
+    fn eq(&self, other: &Self) -> bool {
+        self.socket == other.socket
+            && Arc::ptr_eq(&self.handshake, &other.handshake)
+            && self.step == other.step
+    }
+}
+
+impl Eq for HandshakeEvent {}
+
+/// See [`HandshakeEvent`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandshakeStep {
+    /// Begin, if ours is the active role: the way to this address is open.
+    Begin(SocketAddr),
+    /// A datagram came from this address.
+    Datagram(SocketAddr, Box<[u8]>),
+    /// The party's fingerprints have become known or are others.
+    Restate,
+    /// The stream has ended, or has other keys.
+    End,
+}
+
+/// Datagrams of one stream that are passed on within [`BUDGET_SPAN`]: what a handshake over two
+/// components with losses needs, many times over. Strangers cannot buy more work than that.
+const BUDGET: u8 = 64;
+const BUDGET_SPAN: Duration = Duration::from_secs(1);
+
+/// A stream's part in its handshake.
+#[derive(Debug, Default)]
+pub(super) struct Greeting {
+    /// The association that has been begun.
+    begun: Option<u32>,
+    spent: u8,
+    since: Option<Instant>,
+}
+
+impl Greeting {
+    fn take(&mut self, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now >= since + BUDGET_SPAN) {
+            self.since = Some(now);
+            self.spent = 0;
+        }
+        self.spent = self.spent.saturating_add(1);
+        self.spent <= BUDGET
+    }
+}
+
+impl Engine {
+    /// A DTLS datagram.
+    #[cold]
+    pub(super) fn handle_dtls(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        from: SocketAddr,
+        packet: &PacketBuf,
+    ) -> Verdict {
+        let Some(stream) = self.stream_mut(socket) else {
+            return Verdict::Dropped(DropReason::NoRoute);
+        };
+        let Protection::Dtls(handshake) = stream.guard.protection() else {
+            return Verdict::Dropped(DropReason::NotMedia);
+        };
+        if let Some(path) = &stream.path
+            && path.nominated() != Some(from)
+            && !path.is_checked(from)
+        {
+            return Verdict::Dropped(DropReason::WrongSource);
+        }
+        if !stream.greeting.take(now) {
+            return Verdict::Dropped(DropReason::NoBuffer);
+        }
+        let step = HandshakeStep::Datagram(from, packet.as_slice().into());
+        let handshake = Arc::clone(handshake);
+        self.greet(socket, handshake, step);
+        Verdict::Consumed
+    }
+
+    /// Lets the handshake begin as soon as the way is open, once for each association.
+    pub(super) fn begin_handshake(&mut self, socket: SocketId) {
+        let Some(stream) = self.stream_mut(socket) else {
+            return;
+        };
+        let to = match &stream.path {
+            Some(path) => path.nominated(),
+            None => stream.endpoint(),
+        };
+        let (Some(to), Protection::Dtls(handshake)) = (to, stream.guard.protection()) else {
+            return;
+        };
+        if stream.greeting.begun == Some(handshake.association) || handshake.role.is_none() {
+            return;
+        }
+        let handshake = Arc::clone(handshake);
+        stream.greeting.begun = Some(handshake.association);
+        self.greet(socket, handshake, HandshakeStep::Begin(to));
+    }
+
+    /// The stream's protection was `before`; says what that means for its handshake.
+    pub(super) fn restate_handshake(&mut self, socket: SocketId, before: &Protection) {
+        let Some(stream) = self.stream(socket) else {
+            return;
+        };
+        let now = stream.guard.protection().clone();
+        match (before, now) {
+            (Protection::Dtls(before), Protection::Dtls(now)) => {
+                let same = Arc::ptr_eq(before, &now);
+                if !same {
+                    if before.association != now.association {
+                        self.note_dtls(socket, DtlsState::Waiting);
+                    }
+                    self.greet(socket, now, HandshakeStep::Restate);
+                }
+            }
+            (Protection::Dtls(before), _) => {
+                let before = Arc::clone(before);
+                self.note_dtls(socket, DtlsState::Off);
+                self.greet(socket, before, HandshakeStep::End);
+            }
+            (_, Protection::Dtls(_)) => self.note_dtls(socket, DtlsState::Waiting),
+            _ => {}
+        }
+        self.begin_handshake(socket);
+    }
+
+    /// A handshake's datagram, to be sent from the stream.
+    pub(super) fn send_from(
+        &mut self,
+        socket: SocketId,
+        to: SocketAddr,
+        datagram: &[u8],
+        out: &mut Egress,
+    ) {
+        if self.stream(socket).is_none() {
+            return;
+        }
+        // Without a slot it is lost, as on the network.
+        if let Some(mut packet) = self.slab.allocate()
+            && packet.fill(datagram)
+        {
+            out.transmit(Transmit { socket, to, packet });
+        }
+    }
+
+    /// How the handshake of an association has ended.
+    pub(super) fn handshake_ended(
+        &mut self,
+        socket: SocketId,
+        association: u32,
+        outcome: Result<&SrtpKeys, DtlsFailure>,
+    ) {
+        let Some(stream) = self.stream_mut(socket) else {
+            return;
+        };
+        let Protection::Dtls(handshake) = stream.guard.protection() else {
+            return;
+        };
+        if handshake.association != association {
+            return;
+        }
+        match outcome {
+            Ok(keys) => stream.guard.install(keys),
+            Err(_) => stream.guard.shut(),
+        }
+        let state = outcome.map_or_else(DtlsState::Failed, |_| DtlsState::Connected);
+        self.note_dtls(socket, state);
+    }
+
+    fn note_dtls(&self, socket: SocketId, state: DtlsState) {
+        if let Some(stream) = self.stream(socket) {
+            stream.counters.dtls.set(state.code());
+        }
+    }
+
+    pub(super) fn greet(
+        &mut self,
+        socket: SocketId,
+        handshake: Arc<Handshake>,
+        step: HandshakeStep,
+    ) {
+        self.events.push_back(Event::Handshake(HandshakeEvent {
+            socket,
+            handshake,
+            step,
+        }));
+    }
+}
+
+/// Where a stream's handshake stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DtlsState {
+    /// There is none.
+    Off,
+    /// It has not ended.
+    Waiting,
+    /// There are keys.
+    Connected,
+    /// There are none.
+    Failed(DtlsFailure),
+}
+
+impl DtlsState {
+    /// Failures by their number in a counter; an alert carries its own number.
+    const FAILURES: [DtlsFailure; 12] = [
+        DtlsFailure::FingerprintMismatch,
+        DtlsFailure::UnsupportedHash,
+        DtlsFailure::NoCommonProfile,
+        DtlsFailure::NoSrtpKeys,
+        DtlsFailure::NoPeerCertificate,
+        DtlsFailure::UnsupportedCertificate,
+        DtlsFailure::Timeout,
+        DtlsFailure::NoCommonVersion,
+        DtlsFailure::NoCommonCipher,
+        DtlsFailure::BadSignature,
+        DtlsFailure::Protocol,
+        DtlsFailure::Internal,
+    ];
+    const FIRST_FAILURE: u64 = 16;
+    const FIRST_ALERT: u64 = 256;
+
+    fn code(self) -> u64 {
+        match self {
+            Self::Off => 0,
+            Self::Waiting => 1,
+            Self::Connected => 2,
+            Self::Failed(DtlsFailure::Alert(alert)) => Self::FIRST_ALERT + u64::from(alert),
+            Self::Failed(failure) => {
+                let known = Self::FAILURES.iter().position(|f| *f == failure);
+                Self::FIRST_FAILURE + known.map_or(u64::from(u8::MAX), |n| n as u64)
+            }
+        }
+    }
+
+    pub(super) fn from_code(code: u64) -> Self {
+        match code {
+            0 => Self::Off,
+            1 => Self::Waiting,
+            2 => Self::Connected,
+            _ => {
+                let alert = code.checked_sub(Self::FIRST_ALERT);
+                let alert = alert.and_then(|n| u8::try_from(n).ok());
+                let known = code.checked_sub(Self::FIRST_FAILURE);
+                let known = known.and_then(|n| Self::FAILURES.get(usize::try_from(n).ok()?));
+                Self::Failed(match alert {
+                    Some(alert) => DtlsFailure::Alert(alert),
+                    None => known.copied().unwrap_or(DtlsFailure::Protocol),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_survive_their_counter() {
+        let failures = DtlsState::FAILURES.into_iter();
+        let alerts = [0, 40, 255].map(DtlsFailure::Alert);
+        let failed = failures.chain(alerts).map(DtlsState::Failed);
+        let others = [DtlsState::Off, DtlsState::Waiting, DtlsState::Connected];
+        for state in failed.chain(others) {
+            assert_eq!(DtlsState::from_code(state.code()), state);
+        }
+    }
+}
