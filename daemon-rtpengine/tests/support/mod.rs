@@ -11,8 +11,10 @@ pub(crate) mod daemon;
 pub(crate) mod ng;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod query;
 pub(crate) mod rtp;
 pub(crate) mod sdp;
+pub(crate) mod sip;
 pub(crate) mod tcp;
 
 use std::time::{Duration, Instant};
