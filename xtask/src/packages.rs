@@ -13,7 +13,7 @@ use benches::host;
 use crate::{npm, shell};
 
 /// Package, and a program of it to look for where there is no dpkg.
-const NEEDED: [(&str, &str); 8] = [
+const NEEDED: [(&str, &str); 10] = [
     // The daemon we replace: oracle of the NG tests, other side of `compare`.
     ("rtpengine-daemon", "rtpengine"),
     // The SIP proxy that drives us, with its rtpengine module.
@@ -22,8 +22,12 @@ const NEEDED: [(&str, &str); 8] = [
     ("kamailio-websocket-modules", "kamailio"),
     // SIPp, which places the calls.
     ("sip-tester", "sipp"),
+    // The phone with SRTP.
+    ("baresip-core", "baresip"),
     // The browser that calls.
     ("chromium", "chromium"),
+    // s_client and s_server, the other side of DTLS handshakes.
+    ("openssl", "openssl"),
     // Brings up the network of its own that its test runs in.
     ("iproute2", "ip"),
     // Builds libFuzzer.

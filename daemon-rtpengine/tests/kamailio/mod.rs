@@ -56,6 +56,8 @@ pub(crate) struct Parties {
     pub(crate) callee: Endpoint,
 }
 
+const FLAGS: &str = "replace-origin replace-session-connection";
+
 const PROXY_PORT: u16 = 0;
 const CALLEE_PORT: u16 = 1;
 const SECOND_CALLEE_PORT: u16 = 2;
@@ -307,7 +309,8 @@ fn start_proxy(dir: &TempDir, ports: &PortBlock, daemons: &[Daemon]) -> Guard {
         .expect("the template is there")
         .replace("{modules}", &sip::module_path("rtpengine.so", "kamailio"))
         .replace("{daemons}", &sockets.join(" "))
-        .replace("{flags}", "replace-origin replace-session-connection")
+        .replace("{flags}", FLAGS)
+        .replace("{answer_flags}", FLAGS)
         .replace("{delete_flags}", "delete-delay=0")
         .replace("{sip_port}", &(ports.first() + PROXY_PORT).to_string())
         .replace("{uas_port}", &(ports.first() + CALLEE_PORT).to_string())
