@@ -121,8 +121,7 @@ fn phone_calls_baresip_with_counter_mode() {
 /// A call with these flags in addition, in which baresip must choose this suite (RFC 4568 §6.2).
 fn call_baresip(flags: &str, suite: &str) {
     let dir = TempDir::new(&format!("baresip-{suite}"));
-    // Until ours can do SRTP, this tests the test.
-    let program = Program::chosen().unwrap_or(Program::Rtpengine);
+    let program = Program::under_test();
     let daemon = Daemon::start(&program, "daemon", 48, &["--interface=127.0.0.1"], &dir);
     let ports = PortBlock::take(50);
     let first = ports.first();

@@ -66,8 +66,7 @@ impl World {
     pub(crate) fn start(name: &str, extra: &[&str]) -> Self {
         let dir = TempDir::new(&format!("browser-{name}"));
         let arguments = [&["--interface=127.0.0.1"], extra].concat();
-        // Until ours can do DTLS and ICE, this tests the test.
-        let program = Program::chosen().unwrap_or(Program::Rtpengine);
+        let program = Program::under_test();
         let daemon = Daemon::start(&program, "daemon", 48, &arguments, &dir);
         let ports = PortBlock::take(50);
         let proxy = start_proxy(&dir, &ports, &daemon);

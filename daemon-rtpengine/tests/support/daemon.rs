@@ -23,22 +23,15 @@ pub(crate) enum Program {
 }
 
 impl Program {
-    /// The daemon that this package builds, unless another one is [`Program::chosen`].
+    /// The daemon that this package builds, unless the variable `VOXPLANE_TEST_DAEMON` names another
+    /// one; one named `rtpengine` gets the arguments that only that one knows.
     pub(crate) fn under_test() -> Self {
-        Self::chosen().unwrap_or_else(|| Self::Ours(own_path()))
-    }
-
-    /// The one that the variable `VOXPLANE_TEST_DAEMON` names, if it is set; one named `rtpengine` gets the
-    /// arguments that only that one knows.
-    pub(crate) fn chosen() -> Option<Self> {
-        let path = PathBuf::from(std::env::var_os("VOXPLANE_TEST_DAEMON")?);
-        Some(
-            if path.file_name().is_some_and(|name| name == "rtpengine") {
-                Self::Rtpengine
-            } else {
-                Self::Ours(path)
-            },
-        )
+        let path = std::env::var_os("VOXPLANE_TEST_DAEMON").map_or_else(own_path, PathBuf::from);
+        if path.file_name().is_some_and(|name| name == "rtpengine") {
+            Self::Rtpengine
+        } else {
+            Self::Ours(path)
+        }
     }
 
     fn command(&self) -> Command {
