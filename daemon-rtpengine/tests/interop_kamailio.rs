@@ -8,9 +8,10 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use kamailio::{Caller, Calls, Network, Parties, STREAMED_PACKETS, listed};
+use kamailio::{Caller, Calls, Network, Parties, STREAMED_PACKETS};
 use support::daemon::Daemon;
 use support::process::Guard;
+use support::query::listed;
 use support::{PATIENCE, poll, wait_for};
 
 /// Sends `rounds` × 5 packets both ways through each call, and sees every one of them arrive once.

@@ -10,6 +10,7 @@ mod compare;
 mod demo;
 mod deny;
 mod fuzz;
+mod npm;
 mod packages;
 mod shell;
 mod suite;
@@ -28,7 +29,7 @@ struct Cli {
 enum Task {
     /// Build the daemon, place 20 calls with audio through it and show ten seconds of live figures
     Demo(demo::DemoArgs),
-    /// Install missing Debian packages (as root) and run every test
+    /// Install missing Debian (as root) and npm packages and run every test
     Test,
     /// Run everything a change must pass: format, lints, docs, licences, fuzz build, every test
     Ci,

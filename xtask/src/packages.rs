@@ -1,4 +1,5 @@
-//! Debian packages that the tests need: the real peers, and a C++ compiler for libFuzzer.
+//! Debian packages that the tests need: the real peers, and a C++ compiler for libFuzzer. What comes from
+//! npm is installed behind them.
 
 use std::fs;
 use std::io;
@@ -9,22 +10,33 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use benches::host;
 
-use crate::shell;
+use crate::{npm, shell};
 
 /// Package, and a program of it to look for where there is no dpkg.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 10] = [
     // The daemon we replace: oracle of the NG tests, other side of `compare`.
     ("rtpengine-daemon", "rtpengine"),
     // The SIP proxy that drives us, with its rtpengine module.
     ("kamailio", "kamailio"),
     ("kamailio-extra-modules", "kamailio"),
+    ("kamailio-websocket-modules", "kamailio"),
     // SIPp, which places the calls.
     ("sip-tester", "sipp"),
     // The other side of DTLS handshakes.
     ("openssl", "openssl"),
+    // The phone with SRTP.
+    ("baresip-core", "baresip"),
+    // The browser that calls.
+    ("chromium", "chromium"),
+    // Brings up the network of its own that its test runs in.
+    ("iproute2", "ip"),
     // Builds libFuzzer.
     ("g++", "g++"),
 ];
+
+/// Package and program, where any package's program will do: NodeSource's nodejs holds npm and forbids
+/// Debian's.
+const NEEDED_FROM_ANYWHERE: [(&str, &str); 2] = [("nodejs", "node"), ("npm", "npm")];
 
 /// Where Debian's maintainer scripts ask whether they may start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -33,14 +45,23 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 ///
 /// Without root or apt-get, fails with the line to run.
 pub(crate) fn install() -> Result<()> {
-    let missing: Vec<&str> = NEEDED
+    let packages = NEEDED
         .iter()
-        .filter(|(package, program)| !is_installed(package, program))
+        .filter(|(package, program)| !is_installed(package, program));
+    let programs = NEEDED_FROM_ANYWHERE
+        .iter()
+        .filter(|(_, program)| !is_on_path(program));
+    let missing: Vec<&str> = packages
+        .chain(programs)
         .map(|(package, _)| *package)
         .collect();
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() {
+        install_debian(&missing)?;
     }
+    npm::install()
+}
+
+fn install_debian(missing: &[&str]) -> Result<()> {
     let line = format!(
         "apt-get install --no-install-recommends {}",
         missing.join(" ")
@@ -61,7 +82,7 @@ pub(crate) fn install() -> Result<()> {
         shell::run(&mut command)
     };
     apt(&["update"])?;
-    apt(&[&["install", "-y", "--no-install-recommends"], &missing[..]].concat())
+    apt(&[&["install", "-y", "--no-install-recommends"], missing].concat())
 }
 
 fn is_installed(package: &str, program: &str) -> bool {

@@ -1,19 +1,16 @@
 //! Kamailio and sipp, started on free ports with the templates of this directory.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
-
-use daemon_rtpengine::ng::value::Value;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::support::daemon::{Daemon, Program, test_file};
 use crate::support::ng::int_at;
 use crate::support::ports::PortBlock;
 use crate::support::process::{Guard, TempDir};
+use crate::support::query::{query, relay_of, rtp_streams, stream_of};
 use crate::support::rtp::Endpoint;
-use crate::support::wait_for;
+use crate::support::{sip, wait_for};
 
 /// A proxy with its media daemons, and ports for the parties.
 pub(crate) struct Network {
@@ -58,6 +55,8 @@ pub(crate) struct Parties {
     pub(crate) caller: Endpoint,
     pub(crate) callee: Endpoint,
 }
+
+const FLAGS: &str = "replace-origin replace-session-connection";
 
 const PROXY_PORT: u16 = 0;
 const CALLEE_PORT: u16 = 1;
@@ -121,20 +120,14 @@ impl Network {
 
     fn sipp(&self, name: &str, scenario: &str, port: u16, count: usize, extra: &[&str]) -> Guard {
         let path = test_file("kamailio").join(scenario);
-        let mut command = sipp(&path, self.port(port), count);
+        let mut command = sip::sipp(&path, self.port(port), count);
         command.args(extra);
         let guard = Guard::start(
             command,
             "sip-tester",
             &self.dir.join(&format!("{name}.log")),
         );
-        let sip = self.port(port);
-        // sipp answers nothing that is no call: that its port is taken is all there is to see.
-        wait_for("sipp's socket", || {
-            UdpSocket::bind((Ipv4Addr::LOCALHOST, sip))
-                .is_err()
-                .then_some(())
-        });
+        sip::await_sipp(self.port(port));
         guard
     }
 
@@ -167,7 +160,7 @@ impl Network {
         std::fs::write(&scenario, text).expect("the scenario can be written");
         let log = self.dir.join(&format!("{name}.signs"));
         let sip_port = self.port(FIRST_CALLER_PORT + run);
-        let mut command = sipp(&scenario, sip_port, count);
+        let mut command = sip::sipp(&scenario, sip_port, count);
         command
             .arg(format!("127.0.0.1:{}", self.port(PROXY_PORT)))
             .arg("-inf")
@@ -256,14 +249,8 @@ impl Calls {
 
     /// Lets every call do its next step, by an OPTIONS in its Call-ID.
     pub(crate) fn go_on(&self) {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback socket can be bound");
         for party in &self.parties {
-            let call_id = &party.call_id;
-            let request = options(self.sip_port, call_id);
-            let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.sip_port));
-            socket
-                .send_to(request.as_bytes(), to)
-                .expect("loopback takes it");
+            sip::go_on(self.sip_port, &party.call_id);
         }
     }
 
@@ -282,20 +269,18 @@ impl Calls {
 impl Parties {
     /// Where caller and callee have to send their RTP: the daemon's ports, by its `query`.
     pub(crate) fn relay_ports(&self, daemon: &Daemon) -> (SocketAddr, SocketAddr) {
-        let call = self.query(daemon);
+        let call = query(daemon, &self.call_id);
         let port = |party: &Endpoint| {
-            let stream = stream_of(&call, party.port()).unwrap_or_else(|| {
+            relay_of(&call, party.port()).unwrap_or_else(|| {
                 panic!("{}: no stream to {}: {call:?}", self.call_id, party.port())
-            });
-            let port = int_at(stream, &["local port"]).and_then(|p| u16::try_from(p).ok());
-            SocketAddr::from((Ipv4Addr::LOCALHOST, port.expect("a port")))
+            })
         };
         (port(&self.caller), port(&self.callee))
     }
 
     /// RTP packets that the daemon has had from each party, and its errors.
     pub(crate) fn streamed(&self, daemon: &Daemon) -> (Vec<i64>, Option<i64>) {
-        let call = self.query(daemon);
+        let call = query(daemon, &self.call_id);
         let packets = rtp_streams(&call)
             .filter_map(|stream| int_at(stream, &["stats", "packets"]))
             .collect();
@@ -304,7 +289,7 @@ impl Parties {
 
     /// Packets that the daemon has had from caller and callee.
     pub(crate) fn packets(&self, daemon: &Daemon) -> (i64, i64) {
-        let call = self.query(daemon);
+        let call = query(daemon, &self.call_id);
         let packets = |party: &Endpoint| {
             stream_of(&call, party.port())
                 .and_then(|stream| int_at(stream, &["stats", "packets"]))
@@ -312,55 +297,6 @@ impl Parties {
         };
         (packets(&self.caller), packets(&self.callee))
     }
-
-    fn query(&self, daemon: &Daemon) -> Value<'static> {
-        let mut query = Value::dict();
-        query.push("command", Value::str("query"));
-        query.push("call-id", Value::string(self.call_id.clone()));
-        daemon.client().request(&query)
-    }
-}
-
-/// The call-ids that a daemon lists.
-pub(crate) fn listed(daemon: &Daemon) -> Vec<String> {
-    let mut list = Value::dict();
-    list.push("command", Value::str("list"));
-    list.push("limit", Value::Int(1000));
-    let reply = daemon.client().request(&list);
-    let calls = reply.get("calls").and_then(Value::as_list).expect("calls");
-    calls
-        .iter()
-        .filter_map(|call| call.as_str().map(str::to_owned))
-        .collect()
-}
-
-/// The RTP stream whose endpoint has this port.
-fn stream_of<'v>(call: &'v Value<'static>, port: u16) -> Option<&'v Value<'static>> {
-    rtp_streams(call).find(|stream| int_at(stream, &["endpoint", "port"]) == Some(port.into()))
-}
-
-/// The first stream of each media section of each party.
-fn rtp_streams<'v>(call: &'v Value<'static>) -> impl Iterator<Item = &'v Value<'static>> {
-    let tags = match call.get("tags") {
-        Some(Value::Dict(tags)) => tags.as_slice(),
-        _ => &[],
-    };
-    tags.iter()
-        .filter_map(|(_, tag)| tag.get("medias")?.as_list())
-        .flatten()
-        .filter_map(|media| media.get("streams")?.as_list()?.first())
-}
-
-fn sipp(scenario: &Path, sip_port: u16, count: usize) -> Command {
-    let mut command = Command::new("sipp");
-    command
-        .arg("-sf")
-        .arg(scenario)
-        .args(["-i", "127.0.0.1", "-p", &sip_port.to_string()])
-        .args(["-m", &count.to_string()])
-        // A lost message is sent again; a call that hangs ends the run.
-        .args(["-nostdin", "-timeout", "60s", "-timeout_error"]);
-    command
 }
 
 fn start_proxy(dir: &TempDir, ports: &PortBlock, daemons: &[Daemon]) -> Guard {
@@ -371,9 +307,10 @@ fn start_proxy(dir: &TempDir, ports: &PortBlock, daemons: &[Daemon]) -> Guard {
     let template = std::fs::read_to_string(test_file("kamailio/kamailio.cfg"));
     let config = template
         .expect("the template is there")
-        .replace("{modules}", &module_path())
+        .replace("{modules}", &sip::module_path("rtpengine.so", "kamailio"))
         .replace("{daemons}", &sockets.join(" "))
-        .replace("{flags}", "replace-origin replace-session-connection")
+        .replace("{flags}", FLAGS)
+        .replace("{answer_flags}", FLAGS)
         .replace("{delete_flags}", "delete-delay=0")
         .replace("{sip_port}", &(ports.first() + PROXY_PORT).to_string())
         .replace("{uas_port}", &(ports.first() + CALLEE_PORT).to_string())
@@ -381,57 +318,5 @@ fn start_proxy(dir: &TempDir, ports: &PortBlock, daemons: &[Daemon]) -> Guard {
             "{second_uas_port}",
             &(ports.first() + SECOND_CALLEE_PORT).to_string(),
         );
-    let path = dir.join("kamailio.cfg");
-    std::fs::write(&path, config).expect("the configuration can be written");
-    let mut command = Command::new("kamailio");
-    command
-        .arg("-f")
-        .arg(&path)
-        .args(["-DD", "-E", "-m", "64", "-M", "8"])
-        .arg("-Y")
-        .arg(dir.path());
-    let log = dir.join("kamailio.log");
-    let mut guard = Guard::start(command, "kamailio", &log).with_children();
-    let sip_port = ports.first() + PROXY_PORT;
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback socket can be bound");
-    let round = Some(Duration::from_millis(100));
-    socket
-        .set_read_timeout(round)
-        .expect("a timeout above zero");
-    wait_for("Kamailio's first answer", || {
-        if let Some(status) = guard.exit_status() {
-            panic!("Kamailio ended with {status}\n{}", guard.log_tail());
-        }
-        let request = options(sip_port, "ready");
-        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, sip_port));
-        socket.send_to(request.as_bytes(), to).ok()?;
-        let mut reply = [0; 2048];
-        let len = socket.recv(&mut reply).ok()?;
-        reply[..len].starts_with(b"SIP/2.0 405").then_some(())
-    });
-    guard
-}
-
-/// Where Debian keeps Kamailio's modules; the directory is named after the architecture.
-fn module_path() -> String {
-    std::fs::read_dir("/usr/lib")
-        .expect("/usr/lib is there")
-        .filter_map(|entry| Some(entry.ok()?.path().join("kamailio/modules")))
-        .find(|path| path.join("rtpengine.so").exists())
-        .map(|path| path.to_string_lossy().into_owned())
-        .expect("no rtpengine.so for Kamailio: it is in the Debian packages kamailio, kamailio-extra-modules")
-}
-
-/// An OPTIONS request (RFC 3261 §11).
-fn options(port: u16, call_id: &str) -> String {
-    format!(
-        "OPTIONS sip:test@127.0.0.1:{port} SIP/2.0\r\n\
-         Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK-{call_id};rport\r\n\
-         From: <sip:test@127.0.0.1>;tag=test\r\n\
-         To: <sip:test@127.0.0.1:{port}>\r\n\
-         Call-ID: {call_id}\r\n\
-         CSeq: 1 OPTIONS\r\n\
-         Max-Forwards: 10\r\n\
-         Content-Length: 0\r\n\r\n"
-    )
+    sip::start_kamailio(&config, ports.first() + PROXY_PORT, dir)
 }

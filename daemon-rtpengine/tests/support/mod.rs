@@ -8,12 +8,17 @@
 
 pub(crate) mod call;
 pub(crate) mod daemon;
+pub(crate) mod network;
 pub(crate) mod ng;
+pub(crate) mod phone;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod query;
 pub(crate) mod rtp;
 pub(crate) mod sdp;
+pub(crate) mod sip;
 pub(crate) mod tcp;
+pub(crate) mod tone;
 
 use std::time::{Duration, Instant};
 

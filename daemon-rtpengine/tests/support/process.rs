@@ -70,7 +70,8 @@ impl Guard {
     }
     /// Asks it to end, so that it can end its own children; kills it if it does not.
     pub(crate) fn terminate(&mut self) {
-        if self.signal("TERM") {
+        // Once it has ended its id may be another's.
+        if self.exit_status().is_none() && self.signal("TERM") {
             let deadline = Instant::now() + Duration::from_secs(5);
             while self.exit_status().is_none() && Instant::now() < deadline {
                 std::thread::park_timeout(Duration::from_millis(5));

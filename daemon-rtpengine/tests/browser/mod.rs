@@ -1,0 +1,328 @@
+//! A SIP.js phone in Chromium, Kamailio with WebSocket, a media daemon, and sipp with a plain phone's
+//! media behind: started on free ports with the files of this directory.
+
+mod chromium;
+mod stats;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::support::daemon::{Daemon, Program, test_file};
+use crate::support::phone::Phone;
+use crate::support::ports::PortBlock;
+use crate::support::process::{Guard, TempDir, tail};
+use crate::support::query::{listed, query, relay_of};
+use crate::support::tone::{Recording, Tone};
+use crate::support::{poll, sip, wait_for};
+
+use chromium::Chromium;
+pub(crate) use stats::Stats;
+
+/// What the browser's microphone gives.
+const BROWSER_TONE: Tone = Tone {
+    frequency_hz: 600.0,
+    amplitude: 0.3,
+};
+/// What the plain phone plays.
+const PHONE_TONE: Tone = Tone {
+    frequency_hz: 1000.0,
+    amplitude: 0.25,
+};
+/// How far a level may be off.
+const TOLERANCE_DB: f64 = 3.0;
+/// How far below what was sent everything else stays.
+const SILENCE_DB: f64 = -30.0;
+
+/// What a browser needs (RFC 8827 §6.5, RFC 8834 §5.1).
+const TO_BROWSER: &str = "replace-origin replace-session-connection UDP/TLS/RTP/SAVPF ICE=force \
+                          SDES-off rtcp-mux-offer rtcp-mux-require generate-mid no-rtcp-attribute";
+/// What a plain phone needs.
+const TO_PLAIN: &str =
+    "replace-origin replace-session-connection RTP/AVP ICE=remove rtcp-mux-demux";
+
+const PROXY_PORT: u16 = 0;
+const PHONE_PORT: u16 = 1;
+const WS_PORT: u16 = 2;
+const DRIVER_PORT: u16 = 3;
+
+/// Everything, with the browser registered.
+pub(crate) struct World {
+    // Dropped in this order: who uses a thing ends before it.
+    browser: Chromium,
+    sipp: Option<Guard>,
+    phone: Phone,
+    proxy: Guard,
+    pub(crate) daemon: Daemon,
+    program: Program,
+    ports: PortBlock,
+    signs: PathBuf,
+    dir: TempDir,
+}
+
+impl World {
+    /// Starts all but sipp, the daemon with these additional arguments.
+    pub(crate) fn start(name: &str, extra: &[&str]) -> Self {
+        let dir = TempDir::new(&format!("browser-{name}"));
+        let arguments = [&["--interface=127.0.0.1"], extra].concat();
+        let program = Program::under_test();
+        let daemon = Daemon::start(&program, "daemon", 48, &arguments, &dir);
+        let ports = PortBlock::take(50);
+        let proxy = start_proxy(&dir, &ports, &daemon);
+        let browser = Chromium::start(&dir, ports.first() + DRIVER_PORT);
+        let mut world = Self {
+            browser,
+            sipp: None,
+            phone: Phone::new(PHONE_TONE),
+            proxy,
+            daemon,
+            program,
+            signs: dir.join("sipp.signs"),
+            ports,
+            dir,
+        };
+        let start = json!({
+            "server": format!("ws://127.0.0.1:{}", world.port(WS_PORT)),
+            "user": "browser",
+            "domain": "127.0.0.1",
+            "frequency": BROWSER_TONE.frequency_hz,
+            "amplitude": BROWSER_TONE.amplitude,
+        });
+        world.browser.ask("start", &start);
+        world
+    }
+
+    fn port(&self, offset: u16) -> u16 {
+        self.ports.first() + offset
+    }
+    /// Whether the daemon is ours, and not the one to compare with.
+    pub(crate) const fn has_our_daemon(&self) -> bool {
+        matches!(self.program, Program::Ours(_))
+    }
+
+    /// The browser calls the plain phone, which answers.
+    pub(crate) fn browser_calls(&mut self) {
+        self.start_sipp("callee.xml", &[]);
+        sip::await_sipp(self.port(PHONE_PORT));
+        let target = json!({ "target": "sip:phone@127.0.0.1" });
+        self.browser.ask("call", &target);
+        self.await_sign("up");
+        self.connect_phone();
+    }
+
+    /// The plain phone calls the browser, which answers.
+    pub(crate) fn phone_calls(&mut self) {
+        let proxy = format!("127.0.0.1:{}", self.port(PROXY_PORT));
+        self.start_sipp("caller.xml", &[&proxy, "-cid_str", CALL_ID]);
+        self.browser.ask("answer", &json!(null));
+        self.await_sign("up");
+        self.connect_phone();
+    }
+
+    fn start_sipp(&mut self, scenario: &str, extra: &[&str]) {
+        let text = std::fs::read_to_string(test_file("browser").join(scenario))
+            .expect("the scenario is there")
+            .replace("{media_port}", &self.phone.port().to_string())
+            .replace("{user}", "browser");
+        let path = self.dir.join(scenario);
+        std::fs::write(&path, text).expect("the scenario can be written");
+        let mut command = sip::sipp(&path, self.port(PHONE_PORT), 1);
+        command.args(extra);
+        command.arg("-trace_logs").arg("-log_file").arg(&self.signs);
+        command.arg("-trace_msg").arg("-message_file");
+        command.arg(self.dir.join("sipp.messages"));
+        let log = self.dir.join("sipp.log");
+        self.sipp = Some(Guard::start(command, "sip-tester", &log));
+    }
+
+    /// Waits until sipp's scenario has logged `sign` (`up`, `held`, `two-way`).
+    fn await_sign(&mut self, sign: &str) {
+        let sipp = self.sipp.as_mut().expect("sipp was started");
+        wait_for(&format!("sipp's {sign:?}"), || {
+            if let Some(status) = sipp.exit_status() {
+                panic!("sipp ended early with {status}");
+            }
+            let signs = std::fs::read_to_string(&self.signs).unwrap_or_default();
+            signs.contains(&format!("{sign} ")).then_some(())
+        });
+        // The next one is a new one.
+        std::fs::File::options()
+            .write(true)
+            .truncate(true)
+            .open(&self.signs)
+            .expect("the signs are there");
+    }
+
+    /// Lets the plain phone talk to the daemon's port for it.
+    fn connect_phone(&self) {
+        let calls = listed(&self.daemon);
+        assert_eq!(calls.len(), 1, "{calls:?}");
+        let call = query(&self.daemon, &calls[0]);
+        let relay = relay_of(&call, self.phone.port());
+        let relay = relay.unwrap_or_else(|| panic!("no stream to the phone: {call:?}"));
+        self.phone.talk_to(relay);
+    }
+
+    /// Waits until the browser hears the phone, the phone the browser, and nobody himself.
+    pub(crate) fn expect_audio_both_ways(&mut self) {
+        self.expect_browser_hears_phone();
+        self.expect_phone_hears_browser();
+    }
+
+    fn expect_browser_hears_phone(&mut self) {
+        let mut last = String::new();
+        let browser = &mut self.browser;
+        let heard = poll(|| {
+            let recording = browser.record();
+            last = verdict(&recording, PHONE_TONE, BROWSER_TONE)?;
+            last.is_empty().then_some(())
+        });
+        assert!(heard.is_some(), "the browser: {last}");
+    }
+
+    fn expect_phone_hears_browser(&self) {
+        let recording = self.phone.record();
+        let recording = recording.unwrap_or_else(|| {
+            let (heard, complaints) = (self.phone.heard(), self.phone.complaints());
+            panic!("the phone heard no second without a gap: {heard} packets, {complaints:?}")
+        });
+        let last = verdict(&recording, BROWSER_TONE, PHONE_TONE);
+        assert_eq!(last.as_deref(), Some(""), "the phone");
+    }
+
+    /// Holds the call from the browser. The phone, told so, falls silent; the browser's tone goes on.
+    pub(crate) fn browser_holds(&mut self) {
+        self.browser.ask("hold", &json!({ "hold": true }));
+        self.await_sign("held");
+        self.phone.fall_silent();
+        let browser = &mut self.browser;
+        wait_for("silence in the browser", || {
+            let recording = browser.record();
+            (PHONE_TONE.gain_db(&recording) < SILENCE_DB).then_some(())
+        });
+        self.expect_phone_hears_browser();
+    }
+
+    /// Takes the call back.
+    pub(crate) fn browser_resumes(&mut self) {
+        self.browser.ask("hold", &json!({ "hold": false }));
+        self.await_sign("two-way");
+        self.connect_phone();
+    }
+
+    /// Restarts ICE from the browser.
+    pub(crate) fn browser_restarts_ice(&mut self) {
+        self.browser.ask("restartIce", &json!(null));
+        self.await_sign("two-way");
+    }
+
+    /// The page dies in the middle of the call, without a word.
+    pub(crate) fn browser_dies(&mut self) {
+        self.browser.ask("crash", &json!(null));
+    }
+
+    /// The phone falls silent; since then.
+    pub(crate) fn phone_falls_silent(&self) -> Instant {
+        let since = Instant::now();
+        self.phone.fall_silent();
+        since
+    }
+
+    /// Waits until the browser's statistics are those of a good call with PCMU, and no packet was lost
+    /// in either direction; logs what DTLS agreed on.
+    pub(crate) fn expect_good_stats(&mut self) -> Stats {
+        let mut last = Vec::new();
+        let browser = &mut self.browser;
+        let stats = poll(|| {
+            let stats = browser.stats();
+            last = stats.complaints();
+            last.is_empty().then_some(stats)
+        });
+        let stats = stats.unwrap_or_else(|| panic!("the browser's statistics: {last:?}"));
+        let complaints = self.phone.complaints();
+        assert!(complaints.is_empty(), "the phone: {complaints:?}");
+        assert!(
+            stats.packets_received() <= u64::from(self.phone.sent()),
+            "more packets came than were sent"
+        );
+        println!("{}", stats.security());
+        stats
+    }
+
+    /// The browser hangs up.
+    pub(crate) fn browser_hangs_up(&mut self) {
+        self.browser.ask("hangUp", &json!(null));
+        self.await_end();
+    }
+
+    /// The phone hangs up.
+    pub(crate) fn phone_hangs_up(&mut self) {
+        sip::go_on(self.port(PHONE_PORT), CALL_ID);
+        self.browser.ask("awaitEnd", &json!(null));
+        self.await_end();
+    }
+
+    fn await_end(&mut self) {
+        let sipp = self.sipp.as_mut().expect("sipp was started");
+        let status = sipp.wait();
+        assert!(status.success(), "sipp ended with {status}");
+        self.await_no_call();
+    }
+
+    /// Waits until the daemon has forgotten the call and given back its ports.
+    pub(crate) fn await_no_call(&self) {
+        wait_for("the end of the call in the daemon", || {
+            listed(&self.daemon).is_empty().then_some(())
+        });
+        self.daemon.await_bound_media_ports(0);
+    }
+}
+
+const CALL_ID: &str = "to-the-browser";
+
+/// What is wrong with a recording that should hold `expected` at its level, and nothing of `unwanted`.
+/// Empty if nothing is.
+fn verdict(recording: &Recording, expected: Tone, unwanted: Tone) -> Option<String> {
+    let level = expected.gain_db(recording);
+    let other = unwanted.gain_db(recording);
+    let good = level.abs() <= TOLERANCE_DB && other < SILENCE_DB;
+    Some(if good {
+        String::new()
+    } else {
+        let (wanted, unwanted) = (expected.frequency_hz, unwanted.frequency_hz);
+        format!("{wanted} Hz at {level:.1} dB of what was sent, {unwanted} Hz at {other:.1} dB")
+    })
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let sipp = std::fs::read_to_string(self.dir.join("sipp.messages")).unwrap_or_default();
+        for (name, text) in [
+            ("the browser's console", self.browser.log()),
+            ("Kamailio's log", self.proxy.log()),
+            ("the daemon's log", self.daemon.log()),
+            ("sipp's messages", sipp),
+        ] {
+            eprintln!("---- {name} (the end)\n{}", tail(&text, 120));
+        }
+    }
+}
+
+fn start_proxy(dir: &TempDir, ports: &PortBlock, daemon: &Daemon) -> Guard {
+    let port = |offset: u16| (ports.first() + offset).to_string();
+    let modules = sip::module_path("websocket.so", "kamailio-websocket-modules");
+    let config = std::fs::read_to_string(test_file("browser/kamailio.cfg"))
+        .expect("the template is there")
+        .replace("{modules}", &modules)
+        .replace("{daemon}", &daemon.control().to_string())
+        .replace("{to_browser}", TO_BROWSER)
+        .replace("{to_plain}", TO_PLAIN)
+        .replace("{sip_port}", &port(PROXY_PORT))
+        .replace("{callee_port}", &port(PHONE_PORT))
+        .replace("{ws_port}", &port(WS_PORT));
+    sip::start_kamailio(&config, ports.first() + PROXY_PORT, dir)
+}
