@@ -63,6 +63,11 @@ impl Guard {
         self.shut = true;
     }
 
+    /// Are keys in use?
+    pub(super) const fn is_keyed(&self) -> bool {
+        self.inbound.is_some()
+    }
+
     /// Turns what came into what was meant, in place.
     #[inline]
     pub(super) fn unprotect(

@@ -61,7 +61,10 @@ impl Engine {
         let source = stream.learner.observe(now, from);
         match source {
             Source::Endpoint | Source::Learned => {}
-            Source::Other => stream.counters.other_source.add(1),
+            Source::Other => {
+                stream.counters.other_source.add(1);
+                stream.follow(from);
+            }
             Source::Refused => return Verdict::Dropped(DropReason::WrongSource),
         }
         stream.last_packet = Some(now);

@@ -70,6 +70,11 @@ impl Path {
         self.agent.nominated().map(|pair| pair.remote)
     }
 
+    /// Is another pair looked for while media goes to an earlier one?
+    pub(super) fn is_restarting(&self) -> bool {
+        self.agent.state() == State::Checking
+    }
+
     /// Has the party shown, by a check that it signed, that it is there? Then it may shake hands, even
     /// before a pair is nominated.
     pub(super) fn is_checked(&self, from: SocketAddr) -> bool {

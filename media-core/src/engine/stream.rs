@@ -109,6 +109,20 @@ impl Stream {
         }
     }
 
+    /// An authentic packet came from elsewhere. While ICE looks for the way anew, whoever has signed both
+    /// a check and media from there has moved there: what is sent to its old place until a pair is
+    /// nominated would be lost.
+    #[cold]
+    pub(super) fn follow(&mut self, from: SocketAddr) {
+        if let Some(path) = &self.path
+            && self.guard.is_keyed()
+            && path.is_restarting()
+            && path.is_checked(from)
+        {
+            self.learner.nominate(from);
+        }
+    }
+
     /// Who gets what arrives.
     #[inline]
     pub(super) fn sinks(&self, rtcp: bool) -> &[SinkAction] {

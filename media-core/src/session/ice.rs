@@ -129,6 +129,11 @@ impl IceState {
         })
     }
 
+    /// Has the party restarted, and was it not told our new credentials yet?
+    pub(super) const fn awaits_answer(&self) -> bool {
+        self.on && !self.passthrough && self.local.is_none()
+    }
+
     /// For whoever makes it work.
     pub(super) fn settings(&self, controlling: bool) -> Ice {
         match &self.local {

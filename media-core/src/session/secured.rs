@@ -23,7 +23,12 @@ pub(super) struct Secured {
 impl Media {
     /// Notes what has been agreed on since the last time.
     pub(super) fn note_security(&mut self) {
-        let agreed = (self.security(), self.ice());
+        // While a restart is on offer, media goes on under what was agreed on before.
+        let ice = match self.ice.awaits_answer() {
+            true => self.secured.told.1.clone(),
+            false => self.ice(),
+        };
+        let agreed = (self.security(), ice);
         if agreed == self.secured.told {
             return;
         }
