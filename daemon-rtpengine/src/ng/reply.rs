@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use media_core::session::{
     CallReport, DeleteOutcome, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
-    SubscriptionReport, TagReport,
+    SubscriptionReport, TagReport, Verdict,
 };
 
 use super::value::Value;
@@ -171,6 +171,9 @@ fn stream(report: StreamReport) -> Value<'static> {
     out.push("stats", stats(&report.received));
     // Not known to rtpengine, and so behind all that its clients know.
     out.push("verdict", Value::str(report.verdict.name()));
+    if report.verdict != Verdict::Flowing {
+        out.push("reason", Value::string(report.verdict.to_string()));
+    }
     if !report.sources.is_empty() {
         let sources = report.sources.iter().map(source).collect();
         out.push("reception", Value::List(sources));
@@ -242,7 +245,8 @@ fn stats(totals: &StreamTotals) -> Value<'static> {
 mod tests {
     use std::time::Duration;
 
-    use media_core::session::{Verdict, Warning};
+    use media_core::dtls::DtlsFailure;
+    use media_core::session::Warning;
     use media_core::units::Ssrc;
 
     use super::*;
@@ -278,6 +282,30 @@ mod tests {
             text(&deleted(missed)),
             r#"{"warning":"Call-ID not found or tags didn't match","result":"ok"}"#
         );
+    }
+
+    #[test]
+    fn reason_stands_behind_a_verdict() {
+        let report = StreamReport {
+            local: None,
+            endpoint: None,
+            advertised_endpoint: None,
+            crypto_suite: None,
+            last_packet: Duration::ZERO,
+            flags: Vec::new(),
+            ssrc: None,
+            sources: Vec::new(),
+            reported: None,
+            received: StreamTotals::default(),
+            sent: StreamTotals::default(),
+            verdict: Verdict::DtlsFailed(DtlsFailure::FingerprintMismatch),
+        };
+        let text = text(&stream(report));
+        let expected = concat!(
+            r#""verdict":"dtls_failed","#,
+            r#""reason":"DTLS failed: the peer's certificate does not match its fingerprint"}"#
+        );
+        assert!(text.ends_with(expected), "{text}");
     }
 
     /// The expected text is what rtpengine 10.5.3.5 said about such a call, and what we add to it.

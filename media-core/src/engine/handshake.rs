@@ -190,12 +190,14 @@ impl Engine {
             Err(_) => stream.guard.shut(),
         }
         let state = outcome.map_or_else(DtlsState::Failed, |_| DtlsState::Connected);
-        self.note_dtls(socket, state);
+        let suite = outcome.ok().map(|keys| keys.send.suite());
+        stream.counters.set_dtls(state, suite);
     }
 
+    /// There are no keys (yet).
     fn note_dtls(&self, socket: SocketId, state: DtlsState) {
         if let Some(stream) = self.stream(socket) {
-            stream.counters.dtls.set(state.code());
+            stream.counters.set_dtls(state, None);
         }
     }
 
@@ -245,7 +247,7 @@ impl DtlsState {
     const FIRST_FAILURE: u64 = 16;
     const FIRST_ALERT: u64 = 256;
 
-    fn code(self) -> u64 {
+    pub(super) fn code(self) -> u64 {
         match self {
             Self::Off => 0,
             Self::Waiting => 1,

@@ -78,15 +78,19 @@ pub struct CandidatePair {
 }
 
 /// Why an agent has failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum FailReason {
     /// The peer named no usable candidate and did not show itself.
+    #[error("the peer named no usable candidate and did not show itself")]
     NoCandidates,
     /// Nothing came from the peer.
+    #[error("nothing came from the peer")]
     NoAnswers,
     /// All that came was signed with another password or named another user.
+    #[error("the peer's messages have another password or name another user")]
     WrongCredentials,
     /// Messages came, but no pair works both ways and is nominated.
+    #[error("no pair works both ways and is nominated")]
     NotNominated,
 }
 

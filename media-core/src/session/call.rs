@@ -11,6 +11,7 @@ use super::secure::Protection;
 use super::secured::Secured;
 use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
 use crate::sdp::{Codec, Direction, MediaParams, OfferedCodecs, Protocol, SentDescription};
+use crate::srtp::CryptoSuite;
 use crate::units::{CallKey, ClockRate, Now, PayloadType, ShardId, SocketId};
 
 /// One call.
@@ -397,6 +398,24 @@ impl Media {
 
     pub(super) fn binding(&self) -> Option<&Binding> {
         self.bindings.get(self.active?)
+    }
+
+    /// The suite that the handshake has chosen, or else what the party was offered first or has agreed on.
+    pub(super) fn suite(&self) -> Option<CryptoSuite> {
+        // One association is all there is where RTCP shares the port.
+        let chosen = self.live(false).and_then(StreamCounters::dtls_suite);
+        chosen.or_else(|| self.protection.sdes.shown.first().map(|line| line.suite))
+    }
+
+    /// Counters of the port in use: whose agent and whose keys these are. Muxed RTCP has none.
+    pub(super) fn live(&self, is_rtcp: bool) -> Option<&StreamCounters> {
+        let binding = self.binding()?;
+        let local = if is_rtcp {
+            binding.rtcp.as_ref()?
+        } else {
+            &binding.rtp
+        };
+        Some(&local.counters)
     }
 }
 

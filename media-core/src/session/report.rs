@@ -81,7 +81,7 @@ pub struct StreamReport {
     pub endpoint: Option<SocketAddr>,
     /// `advertised endpoint`: where signalling said; `None` is an empty dictionary.
     pub advertised_endpoint: Option<SocketAddr>,
-    /// `crypto suite` that the party was offered first, or has agreed on (RFC 4568).
+    /// `crypto suite` that the party was offered first, or has agreed on (RFC 4568, RFC 5764).
     pub crypto_suite: Option<&'static str>,
     /// `last packet`; when the stream was set up, if there was none.
     pub last_packet: Duration,

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::call::{Call, Media, Participant};
 use super::interfaces::Interfaces;
+use super::security::Security;
 use super::verdict::{self, Evidence};
 use super::{
     CallReport, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
     SubscriptionReport, TagReport,
 };
-use crate::engine::{DropReason, LearnMode, SsrcCounters, StreamCounters};
+use crate::engine::{DropReason, DtlsState, LearnMode, SsrcCounters, StreamCounters};
+use crate::srtp::CryptoSuite;
 use crate::units::{Now, Ssrc};
 
 /// What a report needs besides the call.
@@ -126,6 +128,8 @@ impl Snapshot<'_> {
             .map(|local| local.counters.last_packet_us.get());
         let last = last.max().filter(|us| *us != 0);
         let last = last.map(|us| self.epoch + Duration::from_micros(us));
+        let security = media.security();
+        let live = media.live(is_rtcp);
         let local = media.binding().map(|binding| {
             let port = match &binding.rtcp {
                 Some(rtcp) if is_rtcp => rtcp.bound.port,
@@ -134,6 +138,8 @@ impl Snapshot<'_> {
             };
             SocketAddr::new(self.interfaces.ports(binding.pool).address(), port)
         });
+        // Nothing is sent to an `a=rtcp` that repeats the RTP port but by the RTP stream.
+        let shares_endpoint = is_rtcp && media.mux.shown() && stream.said == media.rtp.said;
         // There is nothing to find out for a party that is not to be learned of.
         let settled = media.learning.mode == LearnMode::Off && media.described && last.is_some();
         let flags = [
@@ -142,20 +148,19 @@ impl Snapshot<'_> {
             (is_rtcp && media.mux.shown(), "fallback RTCP"),
             (media.described, "filled"),
             (stream.confirmed || settled, "confirmed"),
+            (
+                live.is_some_and(|live| live.dtls_state() == DtlsState::Connected),
+                "DTLS fingerprint verified",
+            ),
             (media.learning.strict_source, "strict source address"),
             (media.learning.media_handover, "media handover"),
             (media.ice.on, "ICE"),
         ];
         StreamReport {
             local,
-            endpoint: stream.endpoint(),
-            advertised_endpoint: stream.said,
-            crypto_suite: media
-                .protection
-                .sdes
-                .shown
-                .first()
-                .map(|line| line.suite.name()),
+            endpoint: stream.endpoint().filter(|_| !shares_endpoint),
+            advertised_endpoint: stream.said.filter(|_| !shares_endpoint),
+            crypto_suite: media.suite().map(CryptoSuite::name),
             last_packet: last.map_or(media.since, |at| self.now.unix_at(at)),
             flags: set(&flags),
             ssrc: latest(media, is_rtcp),
@@ -181,8 +186,23 @@ impl Snapshot<'_> {
                 not_media: sum(|c| c.dropped_for(DropReason::Malformed))
                     + sum(|c| c.dropped_for(DropReason::NotMedia)),
                 silent_for: last.map(|at| self.now.monotonic.saturating_duration_since(at)),
+                refused: match security {
+                    Security::Refused(fault) => Some(fault),
+                    _ => None,
+                },
+                keys_pending: security == Security::Pending,
+                ice: live.and_then(StreamCounters::ice_state),
+                dtls: live.map_or(DtlsState::Off, StreamCounters::dtls_state),
+                unauthentic_for: live.and_then(|live| self.since(live.unauthentic_since_us.get())),
+                replayed: sum(|c| c.dropped_for(DropReason::Replayed)),
             }),
         }
+    }
+
+    /// How long ago that was; `us`: of the engine's clock, 0: never.
+    fn since(&self, us: u64) -> Option<Duration> {
+        let at = self.epoch + Duration::from_micros(Some(us).filter(|us| *us != 0)?);
+        Some(self.now.monotonic.saturating_duration_since(at))
     }
 }
 

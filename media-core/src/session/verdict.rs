@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use super::security::SecurityFault;
+use crate::dtls::DtlsFailure;
+use crate::engine::DtlsState;
+use crate::ice::{FailReason, State};
+
 /// What became of one stream. Display is one sentence for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -50,6 +55,40 @@ pub enum Verdict {
         /// Time since the last packet.
         since: Duration,
     },
+    /// Keys were asked for and there will be none: nothing passes.
+    #[error("SRTP was asked for and cannot be: {0}")]
+    SecurityRefused(SecurityFault),
+    /// Keys were offered, and there is no answer yet.
+    #[error("SRTP keys are not agreed on: no answer yet")]
+    NoKeys,
+    /// ICE has found no way yet.
+    #[error("ICE is checking: no pair is nominated yet")]
+    IceChecking,
+    /// ICE has found no way in time.
+    #[error("ICE failed: {0}")]
+    IceFailed(FailReason),
+    /// The party has answered no check for long (RFC 7675): nothing may be sent to it.
+    #[error("ICE is disconnected: the party answers no checks any more")]
+    IceDisconnected,
+    /// The handshake has not ended.
+    #[error("the DTLS handshake has not ended: no keys yet")]
+    DtlsWaiting,
+    /// The handshake has ended without keys: nothing passes.
+    #[error("DTLS failed: {0}")]
+    DtlsFailed(DtlsFailure),
+    /// The party has ended the association in order, as it does at a call's end: nothing passes any more.
+    #[error("this party has closed the DTLS association: no keys any more")]
+    DtlsClosed,
+    /// All that comes is protected with other keys than those agreed on, or was changed on its way.
+    #[error("SRTP authentication has been failing for {since:?}")]
+    SrtpAuthenticationFailing {
+        /// Time since the first packet that failed after the last that passed.
+        since: Duration,
+    },
+    /// Most of what comes was seen before, or is too old: the party has begun anew under the same key,
+    /// or somebody repeats its packets.
+    #[error("SRTP packets come with sequence numbers that were seen before, and are dropped")]
+    SrtpReplayed,
 }
 
 impl Verdict {
@@ -70,6 +109,16 @@ impl Verdict {
             Verdict::NotMedia => "not_media",
             Verdict::NoRtcp => "no_rtcp",
             Verdict::Stopped { .. } => "stopped",
+            Verdict::SecurityRefused(_) => "security_refused",
+            Verdict::NoKeys => "no_keys",
+            Verdict::IceChecking => "ice_checking",
+            Verdict::IceFailed(_) => "ice_failed",
+            Verdict::IceDisconnected => "ice_disconnected",
+            Verdict::DtlsWaiting => "dtls_waiting",
+            Verdict::DtlsFailed(_) => "dtls_failed",
+            Verdict::DtlsClosed => "dtls_closed",
+            Verdict::SrtpAuthenticationFailing { .. } => "srtp_authentication_failing",
+            Verdict::SrtpReplayed => "srtp_replayed",
         }
     }
 }
@@ -100,10 +149,28 @@ pub(super) struct Evidence {
     pub(super) not_media: u64,
     /// Since the last packet.
     pub(super) silent_for: Option<Duration>,
+    /// Why there are no keys and will be none.
+    pub(super) refused: Option<SecurityFault>,
+    /// Keys are to be agreed on by an answer.
+    pub(super) keys_pending: bool,
+    /// `None`: no agent of ours.
+    pub(super) ice: Option<State>,
+    pub(super) dtls: DtlsState,
+    /// Since the first packet that failed authentication after the last that passed.
+    pub(super) unauthentic_for: Option<Duration>,
+    /// Dropped as seen before.
+    pub(super) replayed: u64,
 }
 
 /// A sender is expected to send at least this often, comfort noise included.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// Replays per second of silence from which on they are what the party sends, and not what a network
+/// doubles: fewer than the packets of any codec.
+const REPLAYS_PER_SECOND: u64 = 10;
+
+/// What an association ends with that had keys (RFC 5246 §7.2.1).
+const CLOSE_NOTIFY: DtlsState = DtlsState::Failed(DtlsFailure::Alert(0));
 
 /// What the evidence says, the cause before the symptom.
 pub(super) const fn judge(e: Evidence) -> Verdict {
@@ -113,13 +180,66 @@ pub(super) const fn judge(e: Evidence) -> Verdict {
     if e.blocked {
         return Verdict::Blocked;
     }
-    if e.is_rtcp {
-        return if e.packets > 0 {
-            Verdict::Flowing
-        } else {
-            Verdict::NoRtcp
-        };
+    if let Some(broken) = broken(e) {
+        return broken;
     }
+    let symptom = if e.is_rtcp { rtcp(e) } else { rtp(e) };
+    match (symptom, hindered(e)) {
+        // What is on its way, or a packet of a stranger, hinders nobody.
+        (Verdict::Flowing, _) | (_, None) => symptom,
+        (_, Some(cause)) => cause,
+    }
+}
+
+/// Nothing passes until the party does otherwise, whatever passed before.
+const fn broken(e: Evidence) -> Option<Verdict> {
+    if let Some(fault) = e.refused {
+        return Some(Verdict::SecurityRefused(fault));
+    }
+    // Without a way there is no handshake, and without keys nothing to authenticate.
+    match (e.ice, e.dtls) {
+        (Some(State::Failed(reason)), _) => Some(Verdict::IceFailed(reason)),
+        (Some(State::Disconnected), _) => Some(Verdict::IceDisconnected),
+        (_, CLOSE_NOTIFY) if e.packets > 0 => None,
+        (_, DtlsState::Failed(failure)) => Some(Verdict::DtlsFailed(failure)),
+        _ => None,
+    }
+}
+
+/// Why nothing flows, if nothing does.
+const fn hindered(e: Evidence) -> Option<Verdict> {
+    if e.keys_pending {
+        return Some(Verdict::NoKeys);
+    }
+    match (e.ice, e.dtls) {
+        (Some(State::Checking), _) => return Some(Verdict::IceChecking),
+        // Before there is an answer nobody can be expected to shake hands.
+        (Some(State::New), _) => return None,
+        (_, CLOSE_NOTIFY) => return Some(Verdict::DtlsClosed),
+        (_, DtlsState::Waiting) if e.has_endpoint => return Some(Verdict::DtlsWaiting),
+        _ => {}
+    }
+    let expected = match e.silent_for {
+        Some(silence) => silence.as_secs().saturating_mul(REPLAYS_PER_SECOND),
+        None => 0,
+    };
+    let replays = e.replayed > e.packets || (expected > 0 && e.replayed >= expected);
+    match e.unauthentic_for {
+        Some(since) => Some(Verdict::SrtpAuthenticationFailing { since }),
+        None if replays => Some(Verdict::SrtpReplayed),
+        None => None,
+    }
+}
+
+const fn rtcp(e: Evidence) -> Verdict {
+    if e.packets > 0 {
+        Verdict::Flowing
+    } else {
+        Verdict::NoRtcp
+    }
+}
+
+const fn rtp(e: Evidence) -> Verdict {
     if e.packets <= e.rtcp_packets {
         return match () {
             () if e.wrong_source > 0 => Verdict::WrongSource,
@@ -167,6 +287,12 @@ mod tests {
         wrong_source: 0,
         not_media: 0,
         silent_for: Some(Duration::from_millis(20)),
+        refused: None,
+        keys_pending: false,
+        ice: None,
+        dtls: DtlsState::Off,
+        unauthentic_for: None,
+        replayed: 0,
     };
     const SILENT: Evidence = Evidence {
         packets: 0,
@@ -280,5 +406,187 @@ mod tests {
         for (evidence, verdict) in cases {
             assert_eq!(judge(evidence), verdict, "{evidence:?}");
         }
+    }
+
+    /// A party behind ICE, DTLS and SRTP with whom all is well.
+    const SECURE: Evidence = Evidence {
+        ice: Some(State::Nominated),
+        dtls: DtlsState::Connected,
+        ..GOOD
+    };
+    const MUTE: Evidence = Evidence {
+        packets: 0,
+        rtcp_packets: 0,
+        silent_for: None,
+        ..SECURE
+    };
+
+    #[test]
+    fn each_cause_in_ice_dtls_and_srtp_has_its_verdict() {
+        let since = Duration::from_secs(9);
+        let fault = SecurityFault::NoMatchingKey;
+        let refused = Evidence {
+            refused: Some(fault),
+            ..MUTE
+        };
+        let pending = Evidence {
+            keys_pending: true,
+            ..MUTE
+        };
+        let ice = |state| Evidence {
+            ice: Some(state),
+            dtls: DtlsState::Waiting,
+            ..MUTE
+        };
+        let dtls = |dtls| Evidence { dtls, ..MUTE };
+        let unauthentic = Evidence {
+            unauthentic_for: Some(since),
+            ..MUTE
+        };
+        let replayed = Evidence {
+            replayed: 3,
+            ..MUTE
+        };
+        let begun_anew = Evidence {
+            replayed: 90,
+            silent_for: Some(since),
+            packets: 5000,
+            ..SECURE
+        };
+        let closed = Evidence {
+            dtls: CLOSE_NOTIFY,
+            silent_for: Some(since),
+            ..SECURE
+        };
+        let mut cases = vec![
+            (closed, Verdict::DtlsClosed),
+            (SECURE, Verdict::Flowing),
+            (MUTE, Verdict::NothingFrom),
+            (refused, Verdict::SecurityRefused(fault)),
+            (pending, Verdict::NoKeys),
+            (ice(State::Checking), Verdict::IceChecking),
+            (ice(State::Disconnected), Verdict::IceDisconnected),
+            (ice(State::Nominated), Verdict::DtlsWaiting),
+            // There is no answer yet: nothing is wrong with the handshake.
+            (ice(State::New), Verdict::NothingFrom),
+            (unauthentic, Verdict::SrtpAuthenticationFailing { since }),
+            (replayed, Verdict::SrtpReplayed),
+            (begun_anew, Verdict::SrtpReplayed),
+        ];
+        for reason in [
+            FailReason::NoCandidates,
+            FailReason::NoAnswers,
+            FailReason::WrongCredentials,
+            FailReason::NotNominated,
+        ] {
+            cases.push((ice(State::Failed(reason)), Verdict::IceFailed(reason)));
+        }
+        for failure in [
+            DtlsFailure::FingerprintMismatch,
+            DtlsFailure::Alert(0),
+            DtlsFailure::Alert(40),
+        ] {
+            let failed = dtls(DtlsState::Failed(failure));
+            cases.push((failed, Verdict::DtlsFailed(failure)));
+        }
+        for (evidence, verdict) in cases {
+            assert_eq!(judge(evidence), verdict, "{evidence:?}");
+            // Of RTCP on its own port, too.
+            let rtcp = judge(Evidence {
+                is_rtcp: true,
+                ..evidence
+            });
+            let plain = matches!(verdict, Verdict::Flowing | Verdict::NothingFrom);
+            let begun = evidence.packets > 0;
+            assert!(plain || begun || rtcp == verdict, "{evidence:?}: {rtcp:?}");
+        }
+    }
+
+    #[test]
+    fn the_cause_comes_before_the_symptom() {
+        let failed = Evidence {
+            ice: Some(State::Failed(FailReason::NoAnswers)),
+            dtls: DtlsState::Failed(DtlsFailure::Timeout),
+            unauthentic_for: Some(PAUSE),
+            replayed: 9,
+            wrong_source: 9,
+            not_media: 9,
+            has_endpoint: false,
+            ..MUTE
+        };
+        let no_answers = Verdict::IceFailed(FailReason::NoAnswers);
+        assert_eq!(judge(failed), no_answers);
+        let connected = Evidence {
+            ice: Some(State::Nominated),
+            ..failed
+        };
+        assert_eq!(judge(connected), Verdict::DtlsFailed(DtlsFailure::Timeout));
+        let keyed = Evidence {
+            dtls: DtlsState::Connected,
+            ..connected
+        };
+        let failing = Verdict::SrtpAuthenticationFailing { since: PAUSE };
+        assert_eq!(judge(keyed), failing);
+        // Not where the party's wish is the cause.
+        let blocked = Evidence {
+            blocked: true,
+            ..failed
+        };
+        assert_eq!(judge(blocked), Verdict::Blocked);
+    }
+
+    #[test]
+    fn what_hinders_nobody_is_not_reported() {
+        for evidence in [
+            // A restart, while media goes on.
+            Evidence {
+                ice: Some(State::Checking),
+                ..SECURE
+            },
+            Evidence {
+                dtls: DtlsState::Waiting,
+                ..SECURE
+            },
+            // A browser closes the association, and then its phone hangs up.
+            Evidence {
+                dtls: CLOSE_NOTIFY,
+                ..SECURE
+            },
+            // A stranger's packet, and one that the network doubled.
+            Evidence {
+                unauthentic_for: Some(Duration::from_millis(3)),
+                replayed: 1,
+                ..SECURE
+            },
+        ] {
+            assert_eq!(judge(evidence), Verdict::Flowing, "{evidence:?}");
+        }
+        let since = PAUSE;
+        let stopped = Evidence {
+            silent_for: Some(since),
+            replayed: 1,
+            ..SECURE
+        };
+        assert_eq!(judge(stopped), Verdict::Stopped { since });
+    }
+
+    #[test]
+    fn sentences_say_the_reason() {
+        let mismatch = Verdict::DtlsFailed(DtlsFailure::FingerprintMismatch);
+        assert_eq!(
+            (mismatch.name(), mismatch.to_string().as_str()),
+            (
+                "dtls_failed",
+                "DTLS failed: the peer's certificate does not match its fingerprint"
+            )
+        );
+        let credentials = Verdict::IceFailed(FailReason::WrongCredentials);
+        assert_eq!(
+            (credentials.name(), credentials.to_string().as_str()),
+            (
+                "ice_failed",
+                "ICE failed: the peer's messages have another password or name another user"
+            )
+        );
     }
 }

@@ -2,6 +2,8 @@
 //! daemon's differential test); here, what is agreed on.
 
 use super::*;
+use crate::dtls::DtlsFailure;
+use crate::engine::DtlsState;
 use crate::sdp::{IceOption, Setup};
 use crate::srtp::CryptoSuite;
 
@@ -362,4 +364,62 @@ fn without_a_certificate_there_is_no_dtls() {
         desk.plan("f").security,
         Security::Refused(SecurityFault::NoKeys)
     );
+}
+
+#[test]
+fn reports_tell_what_became_of_a_handshake() {
+    let desk = Desk::new();
+    let answer = secured(5000, &certificate("active", "AA"));
+    let [offered, _] = desk.dialogue(towards(SAVP), &sdp(4000), &answer);
+    let counters = desk.route(port(&offered)).counters;
+    let stream = || {
+        let mut report = desk.query("c");
+        let party = report.tags.iter().position(|tag| tag.tag == "t").unwrap();
+        report.tags[party].medias[0].streams.remove(0)
+    };
+    let verified = || stream().flags.contains(&"DTLS fingerprint verified");
+    counters.set_dtls(DtlsState::Waiting, None);
+    assert_eq!(stream().verdict, Verdict::DtlsWaiting);
+    let offered_first = Some(CryptoSuite::AeadAes256Gcm.name());
+    assert_eq!((stream().crypto_suite, verified()), (offered_first, false));
+    let mismatch = DtlsFailure::FingerprintMismatch;
+    counters.set_dtls(DtlsState::Failed(mismatch), None);
+    assert_eq!(stream().verdict, Verdict::DtlsFailed(mismatch));
+    assert!(!verified());
+    let suite = CryptoSuite::AeadAes128Gcm;
+    counters.set_dtls(DtlsState::Connected, Some(suite));
+    assert_eq!(stream().verdict, Verdict::NeverAPacket);
+    assert_eq!(
+        (stream().crypto_suite, verified()),
+        (Some(suite.name()), true)
+    );
+    desk.wait(Duration::from_secs(5));
+    counters.unauthentic_since_us.set(2_000_000);
+    let since = Duration::from_secs(3);
+    let failing = Verdict::SrtpAuthenticationFailing { since };
+    assert_eq!(stream().verdict, failing);
+    counters.packets.set(5);
+    counters.packets_sent.set(5);
+    counters.last_packet_us.set(4_900_000);
+    assert_eq!(stream().verdict, Verdict::Flowing);
+}
+
+#[test]
+fn reports_tell_why_there_are_no_keys() {
+    let desk = Desk::new();
+    let verdict = |tag: &str| {
+        let report = desk.query("c");
+        let party = report.tags.into_iter().find(|party| party.tag == tag);
+        party.unwrap().medias[0].streams[0].verdict
+    };
+    let offer = secured(4000, &crypto(1, CM_80, KEY_A));
+    desk.offer(Said {
+        options: towards(SAVP),
+        ..said("f", "", &offer)
+    })
+    .unwrap();
+    assert_eq!(verdict("f"), Verdict::NoKeys);
+    desk.answer(said("f", "t", &secured(5000, ""))).unwrap();
+    let fault = SecurityFault::NoKeys;
+    assert_eq!(verdict("t"), Verdict::SecurityRefused(fault));
 }
