@@ -162,7 +162,10 @@ fn requests(encoding: Encoding, call: u64) -> [Vec<u8>; 3] {
             let local = format!("127.0.0.1:{port}").parse().expect("an address");
             let replace = ["origin", "session-connection"].map(Value::str);
             request
-                .push("sdp", Value::string(sdp::write(local, &Media::PCMU, 1)))
+                .push(
+                    "sdp",
+                    Value::string(sdp::write(local, &Media::PCMU, "RTP/AVP", &[])),
+                )
                 .push("ICE", Value::str("remove"))
                 .push("replace", Value::List(replace.into()));
         }

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use daemon_rtpengine::ng::value::Value;
 use hdrhistogram::Histogram;
+use media_core::srtp::{CryptoSuite, MasterKey};
 
 use crate::load::{Media, histogram};
 use crate::ng::{Client, Document, NgError};
 use crate::process;
 use crate::sdp::{self, SdpError};
+use crate::secure::{StreamKeys, sdes};
 
 /// The three requests of a call's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +41,11 @@ impl Step {
         }
     }
 
-    const fn token(self, call: u64) -> u64 {
+    pub(crate) const fn token(self, call: u64) -> u64 {
         call * 4 + self as u64
     }
 
-    fn of_token(token: u64) -> (u64, Self) {
+    pub(crate) fn of_token(token: u64) -> (u64, Self) {
         (token / 4, Self::ALL[(token % 4) as usize % 3])
     }
 }
@@ -82,6 +84,8 @@ pub struct Call {
     pub local: [u16; 2],
     /// Where the daemon wants packets of sides A and B.
     pub daemon: [SocketAddrV4; 2],
+    /// Keys of side A's stream, if it is SRTP.
+    pub keys: Option<StreamKeys>,
 }
 
 /// A call on its way.
@@ -89,6 +93,8 @@ struct Draft {
     id: String,
     local: [u16; 2],
     daemon: [Option<SocketAddrV4>; 2],
+    /// What side A offers, and what it is answered.
+    keys: [Option<MasterKey>; 2],
 }
 
 /// Reply times in µs by step, retransmissions included.
@@ -138,6 +144,7 @@ pub struct Caller {
     client: Client,
     ip: Ipv4Addr,
     media: Media,
+    srtp: Option<CryptoSuite>,
     /// Requests in flight.
     window: usize,
     /// Local ports that calls share, side A and side B.
@@ -146,13 +153,15 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller that keeps `window` requests in flight. Calls use the pairs of `ports` in turn; there
+    /// A caller that keeps `window` requests in flight. With `srtp`, side A offers `RTP/SAVP` with a key
+    /// of its own for each call, and side B is offered `RTP/AVP`. Calls use the pairs of `ports` in turn; there
     /// must be at least one.
     #[must_use]
     pub const fn new(
         client: Client,
         ip: Ipv4Addr,
         media: Media,
+        srtp: Option<CryptoSuite>,
         window: usize,
         ports: Vec<[u16; 2]>,
     ) -> Self {
@@ -160,6 +169,7 @@ impl Caller {
             client,
             ip,
             media,
+            srtp,
             window,
             ports,
             run: 0,
@@ -301,6 +311,7 @@ impl Caller {
             id: format!("bench-{}-{}-{index}", std::process::id(), self.run),
             local: self.ports[index % self.ports.len()],
             daemon: [None; 2],
+            keys: [self.srtp.map(MasterKey::generate), None],
         }
     }
 
@@ -311,17 +322,17 @@ impl Caller {
         }
         let side = step as usize;
         let local = SocketAddrV4::new(self.ip, draft.local[side]);
-        let mut request = Value::dict();
-        request
-            .push("command", Value::str(step.command()))
-            .push("call-id", Value::str(&draft.id))
-            .push("from-tag", Value::str("A"));
-        if step == Step::Answer {
-            request.push("to-tag", Value::str("B"));
+        let mut request = request(step, &draft.id);
+        let key = draft.keys[0].as_ref().filter(|_| step == Step::Offer);
+        let profile = if key.is_some() { "RTP/SAVP" } else { "RTP/AVP" };
+        if key.is_some() {
+            request.push("transport-protocol", Value::str("RTP/AVP"));
         }
+        let attributes: Vec<String> = key.map(sdes::offer).into_iter().collect();
+        let text = sdp::write(local, &self.media, profile, &attributes);
         let replace = ["origin", "session-connection"].map(Value::str);
         request
-            .push("sdp", Value::string(sdp::write(local, &self.media, 1)))
+            .push("sdp", Value::string(text))
             .push("ICE", Value::str("remove"))
             .push("replace", Value::List(replace.into()));
         self.client.send(step.token(index), &request);
@@ -334,13 +345,11 @@ impl Caller {
         draft: &mut Draft,
         reply: Result<Document, NgError>,
     ) -> Result<(), ReplyError> {
-        let document = reply?;
-        let value = document.accepted()?;
-        let text = value
-            .get("sdp")
-            .and_then(Value::as_str)
-            .ok_or(ReplyError::NoSdp)?;
+        let text = &description(reply)?;
         draft.daemon[1 - step as usize] = Some(sdp::endpoint(text, &self.media)?);
+        if let (Some(suite), Step::Answer) = (self.srtp, step) {
+            draft.keys[1] = Some(sdes::answer(text, suite)?);
+        }
         Ok(())
     }
 
@@ -373,7 +382,11 @@ impl Draft {
         let [Some(a), Some(b)] = self.daemon else {
             return None;
         };
+        let [own, answered] = self.keys;
         Some(Call {
+            keys: own
+                .zip(answered)
+                .map(|(own, daemon)| StreamKeys { own, daemon }),
             id: self.id,
             local: self.local,
             daemon: [a, b],
@@ -381,19 +394,35 @@ impl Draft {
     }
 }
 
-fn delete(id: &str) -> Value<'_> {
+/// The SDP in an accepted reply.
+pub(crate) fn description(reply: Result<Document, NgError>) -> Result<String, ReplyError> {
+    let document = reply?;
+    let value = document.accepted()?;
+    let text = value.get("sdp").and_then(Value::as_str);
+    text.map(str::to_owned).ok_or(ReplyError::NoSdp)
+}
+
+/// A request about this call, from side A and, once it has answered, side B.
+pub(crate) fn request(step: Step, id: &str) -> Value<'_> {
     let mut request = Value::dict();
     request
-        .push("command", Value::str("delete"))
+        .push("command", Value::str(step.command()))
         .push("call-id", Value::str(id))
-        .push("from-tag", Value::str("A"))
-        .push("to-tag", Value::str("B"))
-        // At once, so that the ports are free for the next.
-        .push("delete delay", Value::Int(0));
+        .push("from-tag", Value::str("A"));
+    if step != Step::Offer {
+        request.push("to-tag", Value::str("B"));
+    }
     request
 }
 
-fn accepted(reply: Result<Document, NgError>) -> Result<(), NgError> {
+pub(crate) fn delete(id: &str) -> Value<'_> {
+    let mut request = request(Step::Delete, id);
+    // At once, so that the ports are free for the next.
+    request.push("delete delay", Value::Int(0));
+    request
+}
+
+pub(crate) fn accepted(reply: Result<Document, NgError>) -> Result<(), NgError> {
     reply?.accepted().map(drop)
 }
 

@@ -5,7 +5,9 @@
 use std::fs;
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::ptr;
+use std::time::Duration;
 
 /// Cores this process may use, in ascending order.
 ///
@@ -53,6 +55,35 @@ pub fn raise_open_files() -> io::Result<u64> {
     // SAFETY: the kernel reads one rlimit from a live reference.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
     Ok(limit.rlim_cur)
+}
+
+/// Sleeps until one of the sockets can be read or the time is over; says of each whether it can.
+///
+/// # Errors
+/// Whatever `ppoll` says.
+pub fn wait_readable(sockets: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<Vec<bool>> {
+    let mut waiting: Vec<libc::pollfd> = sockets
+        .iter()
+        .map(|socket| libc::pollfd {
+            fd: socket.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    let timeout = libc::timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    let count = libc::nfds_t::try_from(waiting.len()).unwrap_or(0);
+    // SAFETY: `waiting` holds at least `count` entries, which the kernel reads and writes; the timeout is
+    // read; a null signal mask changes nothing.
+    let result =
+        unsafe { libc::ppoll(waiting.as_mut_ptr(), count, &raw const timeout, ptr::null()) };
+    match check(result) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        // Interrupted: nothing is marked, and the caller looks at its clock.
+        _ => Ok(waiting.iter().map(|entry| entry.revents != 0).collect()),
+    }
 }
 
 /// Lets the calling thread's sleeps end within a microsecond of when they should (50 by default).
@@ -193,7 +224,20 @@ fn check(result: libc::c_int) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use super::*;
+
+    #[test]
+    fn the_socket_that_can_be_read_is_named() {
+        let sockets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let fds = [sockets[0].as_fd(), sockets[1].as_fd()];
+        let ready = |timeout| wait_readable(&fds, timeout).unwrap();
+        assert_eq!(ready(Duration::ZERO), [false, false]);
+        let to = sockets[1].local_addr().unwrap();
+        sockets[0].send_to(b"x", to).unwrap();
+        assert_eq!(ready(Duration::from_secs(10)), [false, true]);
+    }
 
     #[test]
     fn a_pinned_thread_sees_only_its_core() {

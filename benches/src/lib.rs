@@ -6,6 +6,7 @@
 //! | [`sdp`] | the few lines of SDP that a call needs |
 //! | [`calls`] | offer, answer and delete many calls, and check what the daemon says |
 //! | [`load`] | paced RTP both ways through those calls; checks each packet that comes back |
+//! | [`secure`] | SDES, DTLS-SRTP and ICE at the generator's end |
 //! | [`process`] | what a process used: CPU by thread, memory, descriptors, context switches |
 //! | [`daemon`] | starts a daemon on chosen cores and ends it |
 //! | [`host`] | cores, priorities, limits and the network namespace of the generator |
@@ -14,10 +15,12 @@
 //! The generator refuses to judge a daemon by its own faults: when it sent late or ran out of CPU, the
 //! report says so ([`measure::Generator::limited`]).
 //!
-//! Traffic is plain RTP today. A call's media is described in one place ([`load::Media`]); codecs and
-//! SRTP extend that.
+//! A call's media is described in one place ([`load::Media`]). The generator's own end of SRTP, DTLS and
+//! ICE is `media_core`'s: that what it says is what the RFCs say is tested there, against other stacks.
 
 #![deny(unsafe_code)]
+
+pub use media_core::srtp::CryptoSuite;
 
 pub mod calls;
 pub mod daemon;
@@ -27,3 +30,4 @@ pub mod measure;
 pub mod ng;
 pub mod process;
 pub mod sdp;
+pub mod secure;

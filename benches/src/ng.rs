@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use daemon_rtpengine::ng::bencode::{self, DecodeError};
@@ -197,6 +198,18 @@ impl Client {
         None
     }
 
+    /// Takes a reply, if the socket is `readable`, or gives up a request that is due for it; does not
+    /// wait. For who waits for other sockets too.
+    pub fn receive_ready(&mut self, readable: bool) -> Option<Reply> {
+        if readable
+            && let Ok(len) = self.socket.recv(&mut self.buffer)
+            && let Some(reply) = self.match_reply(len)
+        {
+            return Some(reply);
+        }
+        self.retransmit()
+    }
+
     /// Sends one request and waits for its reply. Replies to earlier requests are thrown away, so use
     /// it with nothing in flight.
     ///
@@ -262,6 +275,12 @@ impl Client {
         }
         self.next_check = now + RETRANSMIT_AFTER / 10;
         None
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -28,11 +28,15 @@ pub enum SdpError {
         /// What the other side had written.
         want: u8,
     },
+    /// An attribute that must be there is not, or cannot be read or used.
+    #[error("no usable a={0}")]
+    Attribute(&'static str),
 }
 
-/// One session with one audio section.
+/// One session with one audio section of this profile, `RTP/AVP` or another. `attributes` are those of
+/// the section beyond the codec's, without `a=`.
 #[must_use]
-pub fn write(local: SocketAddrV4, media: &Media, session: u64) -> String {
+pub fn write(local: SocketAddrV4, media: &Media, profile: &str, attributes: &[String]) -> String {
     let (ip, port) = (local.ip(), local.port());
     let Media {
         payload_type,
@@ -40,11 +44,33 @@ pub fn write(local: SocketAddrV4, media: &Media, session: u64) -> String {
         ptime_ms,
         ..
     } = media;
-    format!(
-        "v=0\r\no=bench {session} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {rtpmap}\r\n\
+    let mut text = format!(
+        "v=0\r\no=bench 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
+         m=audio {port} {profile} {payload_type}\r\na=rtpmap:{payload_type} {rtpmap}\r\n\
          a=ptime:{ptime_ms}\r\na=sendrecv\r\n"
-    )
+    );
+    for attribute in attributes {
+        text.push_str("a=");
+        text.push_str(attribute);
+        text.push_str("\r\n");
+    }
+    text
+}
+
+/// Values of an attribute, those of the session first, then those of the first media section.
+pub fn attributes<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let mut sections = 0;
+    text.lines()
+        .map(str::trim_end)
+        .take_while(move |line| {
+            sections += u32::from(line.starts_with("m="));
+            sections < 2
+        })
+        .filter_map(move |line| {
+            line.strip_prefix("a=")?
+                .strip_prefix(name)?
+                .strip_prefix(':')
+        })
 }
 
 /// Where the first media section wants its packets, after checking its payload type.
@@ -96,8 +122,16 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let local = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 4000);
-        let text = write(local, &Media::PCMU, 1);
+        let text = write(local, &Media::PCMU, "RTP/SAVP", &["crypto:1 x".to_owned()]);
         assert_eq!(endpoint(&text, &Media::PCMU), Ok(local));
+        assert_eq!(attributes(&text, "crypto").collect::<Vec<_>>(), ["1 x"]);
+    }
+
+    #[test]
+    fn attributes_are_those_of_the_session_and_its_first_section() {
+        let text = "a=setup:a\r\na=set:x\r\nm=audio 1 RTP/AVP 0\r\na=setup:b\r\na=setup\r\nm=video 1 RTP/AVP 96\r\na=setup:c\r\n";
+        assert_eq!(attributes(text, "setup").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(attributes(text, "fingerprint").count(), 0);
     }
 
     #[test]

@@ -11,9 +11,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use benches::CryptoSuite;
+use benches::load::Media;
 use benches::measure::{Bench, BenchConfig, LoadReport, Phases};
+use benches::secure::sdes;
 use daemon_rtpengine::ng::bencode;
 use daemon_rtpengine::ng::value::Value;
+use media_core::buf::Slab;
+use media_core::srtp::{MasterKey, Protector, SrtpParams, Unprotector};
+
+const SUITE: CryptoSuite = CryptoSuite::AesCm128HmacSha1_80;
 
 /// How the relay treats each tenth packet of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +36,12 @@ enum Fault {
     Misroute,
     /// SSRC changed.
     Rewrite,
+    /// Sent on as it came: towards SRTP without protection, towards RTP without removing it.
+    Forget,
 }
+
+/// SRTP of side A at the relay: what it takes off, what it puts on.
+type Secure = (Unprotector, Protector, Slab);
 
 /// A daemon just good enough for [`Bench`]: one thread for NG, one for each socket.
 struct Relay {
@@ -73,7 +85,7 @@ fn bind() -> UdpSocket {
 }
 
 fn serve(socket: &UdpSocket, fault: Fault, stop: &Arc<AtomicBool>, erred: &Arc<AtomicU64>) {
-    let mut calls: HashMap<Vec<u8>, (Arc<[UdpSocket; 2]>, SocketAddr)> = HashMap::new();
+    let mut calls = HashMap::new();
     let mut relays = HashMap::new();
     let mut buffer = [0; 4096];
     while !stop.load(Ordering::Relaxed) {
@@ -89,19 +101,34 @@ fn serve(socket: &UdpSocket, fault: Fault, stop: &Arc<AtomicBool>, erred: &Arc<A
         match request.get("command").and_then(Value::as_str).unwrap() {
             "offer" => {
                 let pair = Arc::new([bind(), bind()]);
-                let text = sdp(&pair[1]);
-                calls.insert(id, (pair, endpoint(&request)));
+                let text = sdp(&pair[1], None);
+                let offer = request.get("sdp").and_then(Value::as_str).unwrap();
+                let keys = sdes::answer(offer, SUITE).ok();
+                let keys = keys.map(|a| [a, MasterKey::generate(SUITE)]);
+                calls.insert(id, (pair, endpoint(&request), keys));
                 reply.push("sdp", Value::string(text));
             }
             "answer" => {
-                let (pair, a) = calls.remove(&id).unwrap();
+                let (pair, a, keys) = calls.remove(&id).unwrap();
                 let b = endpoint(&request);
-                reply.push("sdp", Value::string(sdp(&pair[0])));
+                let crypto = keys.as_ref().map(|[_, own]| sdes::offer(own));
+                reply.push("sdp", Value::string(sdp(&pair[0], crypto)));
                 let ended = Arc::new(AtomicBool::new(false));
                 let threads = [0, 1].map(|side| {
                     let (pair, ended) = (Arc::clone(&pair), Arc::clone(&ended));
+                    let keys = keys.clone();
                     let erred = Arc::clone(erred);
-                    thread::spawn(move || relay(&pair, side, [a, b], fault, &ended, &erred))
+                    thread::spawn(move || {
+                        // Slabs stay in the thread that made them.
+                        let mut secure = keys.map(|[a, own]| {
+                            (
+                                Unprotector::new(&SrtpParams::new(a)),
+                                Protector::new(&SrtpParams::new(own)),
+                                Slab::new(2),
+                            )
+                        });
+                        relay(&pair, side, [a, b], fault, &mut secure, &ended, &erred);
+                    })
                 });
                 relays.insert(id, (ended, threads));
             }
@@ -124,15 +151,17 @@ fn serve(socket: &UdpSocket, fault: Fault, stop: &Arc<AtomicBool>, erred: &Arc<A
     }
 }
 
-fn sdp(socket: &UdpSocket) -> String {
-    let port = socket.local_addr().unwrap().port();
-    format!("v=0\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n")
+fn sdp(socket: &UdpSocket, attribute: Option<String>) -> String {
+    let SocketAddr::V4(local) = socket.local_addr().unwrap() else {
+        panic!("bound to IPv4");
+    };
+    let attributes: Vec<String> = attribute.into_iter().collect();
+    benches::sdp::write(local, &Media::PCMU, "RTP/AVP", &attributes)
 }
 
 fn endpoint(request: &Value<'_>) -> SocketAddr {
     let text = request.get("sdp").and_then(Value::as_str).unwrap();
-    let media = benches::load::Media::PCMU;
-    benches::sdp::endpoint(text, &media).unwrap().into()
+    benches::sdp::endpoint(text, &Media::PCMU).unwrap().into()
 }
 
 /// Carries what arrives on side `side`'s socket to the other party, leaving from the other socket.
@@ -141,6 +170,7 @@ fn relay(
     side: usize,
     parties: [SocketAddr; 2],
     fault: Fault,
+    secure: &mut Option<Secure>,
     ended: &AtomicBool,
     erred: &AtomicU64,
 ) {
@@ -151,10 +181,16 @@ fn relay(
         let Ok((len, _)) = pair[side].recv_from(&mut buffer) else {
             continue;
         };
-        let packet = &mut buffer[..len];
-        let sequence = u16::from_be_bytes([packet[2], packet[3]]);
+        let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
         let tenth = fault != Fault::None && sequence.is_multiple_of(10);
         erred.fetch_add(u64::from(tenth), Ordering::Relaxed);
+        let len = match secure {
+            Some(secure) if !(tenth && fault == Fault::Forget) => {
+                convert(secure, side, &mut buffer, len)
+            }
+            _ => len,
+        };
+        let packet = &mut buffer[..len];
         match fault {
             Fault::Drop if tenth => continue,
             Fault::Swap if tenth => {
@@ -179,11 +215,30 @@ fn relay(
     }
 }
 
+/// Makes SRTP of side A plain, and what comes from side B SRTP; returns the new length.
+fn convert(secure: &mut Secure, side: usize, buffer: &mut [u8], len: usize) -> usize {
+    let (unprotector, protector, slab) = secure;
+    let mut packet = slab.allocate().unwrap();
+    assert!(packet.fill(&buffer[..len]));
+    if side == 0 {
+        unprotector.unprotect_rtp(&mut packet).unwrap();
+    } else {
+        protector.protect_rtp(&mut packet).unwrap();
+    }
+    buffer[..packet.len()].copy_from_slice(packet.as_slice());
+    packet.len()
+}
+
 /// Four calls for half a second (400 packets and more), and how many packets the relay erred on.
 fn load(fault: Fault, first_port: u16) -> (LoadReport, u64) {
+    load_of(None, fault, first_port)
+}
+
+fn load_of(srtp: Option<CryptoSuite>, fault: Fault, first_port: u16) -> (LoadReport, u64) {
     let relay = Relay::start(fault);
     let mut config = BenchConfig::new(relay.ng, std::process::id());
     config.first_port = first_port;
+    config.srtp = srtp;
     config.sockets = 2;
     let mut bench = Bench::new(config).unwrap();
     let phases = Phases {
@@ -258,4 +313,35 @@ fn a_changed_header_is_noticed_but_no_fault() {
     let (report, erred) = load(Fault::Rewrite, 30_600);
     assert_eq!(report.tally.rewritten, erred);
     assert_eq!(report.faults(), 0);
+}
+
+#[test]
+fn srtp_on_one_side_is_as_faultless_as_rtp() {
+    let (report, _) = load_of(Some(SUITE), Fault::None, 30_700);
+    let tally = &report.tally;
+    assert_eq!((tally.received(), report.faults()), (tally.sent(), 0));
+    assert_eq!((tally.reordered(), tally.rewritten), (0, 0));
+}
+
+#[test]
+fn a_changed_byte_of_srtp_is_unauthentic_and_of_rtp_damage() {
+    let (report, erred) = load_of(Some(SUITE), Fault::Damage, 30_800);
+    let tally = &report.tally;
+    assert!(tally.unauthentic > 0 && tally.damaged > 0);
+    assert_eq!(tally.unauthentic + tally.damaged, erred);
+}
+
+#[test]
+fn a_repeated_srtp_packet_is_a_duplicate() {
+    let (report, erred) = load_of(Some(SUITE), Fault::Duplicate, 30_900);
+    assert_eq!(report.tally.duplicates(), erred);
+    assert_eq!(report.faults(), erred);
+}
+
+#[test]
+fn what_the_relay_forgets_to_secure_is_unauthentic_and_to_open_damage() {
+    let (report, erred) = load_of(Some(SUITE), Fault::Forget, 31_900);
+    let tally = &report.tally;
+    assert!(tally.unauthentic > 0 && tally.damaged > 0);
+    assert_eq!(tally.unauthentic + tally.damaged, erred);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use benches::CryptoSuite;
 use benches::daemon::{Daemon, DaemonConfig};
 use benches::measure::{Bench, BenchConfig, CapacityEnd, CapacityLimits, Phases};
 
@@ -12,12 +13,21 @@ const PHASES: Phases = Phases {
 };
 
 fn start(daemon_port: u16, own_port: u16) -> (Daemon, Bench) {
+    start_with(daemon_port, own_port, |_| ())
+}
+
+fn start_with(
+    daemon_port: u16,
+    own_port: u16,
+    change: impl FnOnce(&mut BenchConfig),
+) -> (Daemon, Bench) {
     let mut config = DaemonConfig::new("rtpengine");
     config.ports = daemon_port..=daemon_port + 99;
     let daemon = Daemon::start(&config)
         .unwrap_or_else(|e| panic!("{e}; is the package rtpengine-daemon installed?"));
     let mut config = BenchConfig::new(daemon.ng(), daemon.pid());
     config.first_port = own_port;
+    change(&mut config);
     let bench = Bench::new(config).expect("sockets for the generator");
     (daemon, bench)
 }
@@ -49,6 +59,18 @@ fn media_flows_and_every_figure_is_there() {
         "{per_packet:?}"
     );
     assert!(report.usage.switches() > 0);
+}
+
+#[test]
+fn srtp_of_side_a_is_relayed_as_rtp_and_back() {
+    let (_daemon, mut bench) = start_with(31_600, 32_600, |config| {
+        config.srtp = Some(CryptoSuite::AesCm128HmacSha1_80);
+    });
+    let report = bench.load(5, PHASES, |_, _| ()).unwrap();
+    let tally = &report.tally;
+    assert_eq!(report.faults(), 0, "{tally:?} {:?}", report.leftovers);
+    assert_eq!(tally.received(), tally.sent());
+    assert!(tally.latency_us.iter().all(|h| h.len() > 200), "both ways");
 }
 
 #[test]

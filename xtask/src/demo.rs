@@ -3,18 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use benches::daemon::{self, Daemon, DaemonConfig};
 use benches::host;
 use benches::load::{Live, Plan, Progress};
 use benches::measure::{Bench, BenchConfig, LoadReport, Phases};
 use benches::process::Sample;
+use benches::secure::webrtc::{CallOptions, WebrtcCaller};
 use clap::Args;
 
 use crate::shell;
 
 /// Part of the packets that may be lost on loopback before the demo calls itself a failure.
 const LOSS_LIMIT: f64 = 0.001;
+
+/// Calls of the WebRTC-like client, one after another.
+const WEBRTC_CALLS: u32 = 3;
 
 /// Options of `cargo xtask demo`.
 #[derive(Args)]
@@ -57,7 +61,32 @@ pub(crate) fn run(args: &DemoArgs) -> Result<()> {
     let report = bench.load(args.calls, phases, |live, plan| {
         watch(live, plan, daemon.pid(), args.seconds);
     })?;
-    conclude(&report)
+    conclude(&report)?;
+    webrtc(&daemon)
+}
+
+/// Calls from a party that does what a browser does to a phone with plain RTP.
+fn webrtc(daemon: &Daemon) -> Result<()> {
+    println!(
+        "placing {WEBRTC_CALLS} calls from a client with ICE and DTLS-SRTP to a phone with plain RTP"
+    );
+    println!("  after the last SDP:  ICE      DTLS     audio at the phone  audio at the client");
+    let mut caller = WebrtcCaller::new(daemon.ng())?;
+    for number in 1..=WEBRTC_CALLS {
+        let times = caller
+            .place(&CallOptions::BROWSER)
+            .with_context(|| format!("no audio between WebRTC and RTP: {}", daemon.log_tail()))?;
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        println!(
+            "  call {number}               {:>5.1} ms {:>5.1} ms {:>16.1} ms {:>17.1} ms",
+            ms(times.ice.unwrap_or_default()),
+            ms(times.dtls),
+            ms(times.phone_audio),
+            ms(times.audio),
+        );
+    }
+    println!("audio decrypted, checked byte for byte, both ways");
+    Ok(())
 }
 
 /// Prints a line for each second of the measured phase.
@@ -111,11 +140,12 @@ fn conclude(report: &LoadReport) -> Result<()> {
     ensure!(tally.received() > 0, "no packet came through");
     ensure!(
         report.faults() == 0,
-        "packets or calls went wrong: {} silent streams, {} misrouted, {} damaged, {} repeated, \
+        "packets or calls went wrong: {} silent streams, {} misrouted, {} damaged, {} unauthentic, {} repeated, \
          {} of an unknown source, {} not RTP, {} with a wrong payload type; after the calls {:?}",
         tally.silent(),
         tally.misrouted,
         tally.damaged,
+        tally.unauthentic,
         tally.duplicates(),
         tally.unknown_source,
         tally.malformed,

@@ -27,7 +27,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the daemon, place 20 calls with audio through it and show ten seconds of live figures
+    /// Build the daemon, show ten seconds of 20 calls with audio, then calls from WebRTC to plain RTP
     Demo(demo::DemoArgs),
     /// Install missing Debian (as root) and npm packages and run every test
     Test,

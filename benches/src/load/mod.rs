@@ -4,6 +4,8 @@
 //! port. Streams come in pairs: 2k sends as side A of a call and expects what 2k+1 (side B) sent, and
 //! the other way round.
 //!
+//! A stream may be SRTP at its own end ([`StreamKeys`]); what it carries is the same.
+//!
 //! Each payload names its stream and its number and is filled with a pattern, so that a packet lost,
 //! repeated, reordered, damaged or sent to the wrong party is known as such. Latency runs from the send
 //! (interpolated within one `sendmmsg`) to the kernel's receive stamp: the generator's own scheduling is
@@ -11,7 +13,7 @@
 
 mod batch;
 mod live;
-mod packet;
+pub(crate) mod packet;
 mod socket;
 mod stream;
 mod tally;
@@ -26,6 +28,8 @@ pub use live::{Live, Progress};
 pub use socket::SocketPair;
 pub use tally::{StreamTally, Tally, histogram};
 pub use worker::run;
+
+use crate::secure::StreamKeys;
 
 /// What is sent: one packet of `payload_bytes` each `ptime_ms`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +64,14 @@ impl Media {
 }
 
 /// Where a stream leaves and what it sends to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StreamConfig {
     /// Index of its socket among those given to [`run`].
     pub socket: usize,
     /// The daemon's address for it; also where its answer must come from.
     pub daemon: SocketAddrV4,
+    /// Plain RTP without.
+    pub keys: Option<StreamKeys>,
 }
 
 /// The course of a run, as times since [`Plan::base`].

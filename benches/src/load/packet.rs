@@ -15,26 +15,26 @@ const MAGIC: &[u8; 4] = b"VOXP";
 
 /// RTP header fields that vary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) payload_type: u8,
-    pub(super) marker: bool,
-    pub(super) sequence: u16,
-    pub(super) timestamp: u32,
-    pub(super) ssrc: u32,
+pub(crate) struct Header {
+    pub(crate) payload_type: u8,
+    pub(crate) marker: bool,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) ssrc: u32,
 }
 
 /// What a payload says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// Index of the sending stream.
-    pub(super) stream: u32,
+    pub(crate) stream: u32,
     /// Packets that stream had sent before.
-    pub(super) number: u64,
+    pub(crate) number: u64,
 }
 
 /// Why a datagram is not one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Defect {
+pub(crate) enum Defect {
     /// Not a plain RTP packet.
     Malformed,
     /// RTCP on the RTP port (rtcp-mux).
@@ -44,7 +44,7 @@ pub(super) enum Defect {
 }
 
 /// Writes a packet and returns its length. `buffer` holds at least 28 bytes and the payload.
-pub(super) fn write(buffer: &mut [u8], header: Header, mark: Mark, payload_bytes: usize) -> usize {
+pub(crate) fn write(buffer: &mut [u8], header: Header, mark: Mark, payload_bytes: usize) -> usize {
     buffer[0] = 0x80;
     buffer[1] = header.payload_type | if header.marker { 0x80 } else { 0 };
     buffer[2..4].copy_from_slice(&header.sequence.to_be_bytes());
@@ -59,15 +59,19 @@ pub(super) fn write(buffer: &mut [u8], header: Header, mark: Mark, payload_bytes
     len
 }
 
+/// Whether a packet, secured or not, is RTCP (RFC 5761 §4: packet types 192 to 223).
+pub(crate) fn is_rtcp(packet: &[u8]) -> bool {
+    packet.get(1).is_some_and(|kind| (192..224).contains(kind))
+}
+
 /// Reads a packet and checks every byte of it but the header's fields.
-pub(super) fn read(packet: &[u8], payload_bytes: usize) -> Result<(Header, Mark), Defect> {
+pub(crate) fn read(packet: &[u8], payload_bytes: usize) -> Result<(Header, Mark), Defect> {
     let (Some((header, payload)), Some(0x80)) =
         (packet.split_first_chunk::<HEADER_BYTES>(), packet.first())
     else {
         return Err(Defect::Malformed);
     };
-    // RFC 5761 §4: packet types 192 to 223 are RTCP.
-    if (192..224).contains(&header[1]) {
+    if is_rtcp(packet) {
         return Err(Defect::Rtcp);
     }
     let [_, kind, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;

@@ -43,6 +43,12 @@ impl SocketPair {
         ))
     }
 
+    /// The socket on the even port; reading it never waits.
+    #[must_use]
+    pub(crate) const fn rtp(&self) -> &UdpSocket {
+        &self.rtp
+    }
+
     /// The even port.
     #[must_use]
     pub const fn port(&self) -> u16 {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::packet::{Header, Mark};
 use super::{Plan, StreamConfig, StreamTally, nanoseconds};
+use crate::secure::srtp::Contexts;
 
 /// Send times kept per stream: 5 s at 50 packets/s, so that an overloaded daemon's queue still fits.
 const SENT_TIMES: usize = 256;
@@ -13,6 +14,8 @@ const SEEN_BITS: u64 = 128;
 /// The sending half.
 pub(super) struct Sender {
     pub(super) config: StreamConfig,
+    /// SRTP, both ways.
+    pub(super) secure: Option<Box<Contexts>>,
     index: u32,
     ssrc: u32,
     first_sequence: u16,
@@ -33,6 +36,7 @@ impl Sender {
         let scattered = index.wrapping_add(1).wrapping_mul(2_654_435_761);
         let [jitter, ..] = scattered.to_be_bytes();
         Self {
+            secure: config.keys.as_ref().map(|k| Box::new(Contexts::new(k))),
             config,
             index,
             ssrc: scattered ^ 0x5eed_0000,
@@ -204,6 +208,7 @@ mod tests {
         let config = StreamConfig {
             socket: 0,
             daemon: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 4000),
+            keys: None,
         };
         let mut sender = Sender::new(config, 0, 0, &plan);
         for n in 0..packets {

@@ -39,6 +39,8 @@ pub struct Tally {
     pub wrong_payload_type: u64,
     /// Payloads not ours, damaged, or of a packet never sent.
     pub damaged: u64,
+    /// SRTP packets that fail authentication or are older than the replay window.
+    pub unauthentic: u64,
     /// Packets that are not RTP.
     pub malformed: u64,
     /// Packets of another stream than the one whose port they came from and to.
@@ -63,6 +65,7 @@ impl Default for Tally {
             lag_us: histogram(),
             wrong_payload_type: 0,
             damaged: 0,
+            unauthentic: 0,
             malformed: 0,
             misrouted: 0,
             unknown_source: 0,
@@ -84,6 +87,7 @@ impl Tally {
         self.relayed += other.relayed;
         self.wrong_payload_type += other.wrong_payload_type;
         self.damaged += other.damaged;
+        self.unauthentic += other.unauthentic;
         self.malformed += other.malformed;
         self.misrouted += other.misrouted;
         self.unknown_source += other.unknown_source;
@@ -145,6 +149,7 @@ impl Tally {
     pub fn faults(&self) -> u64 {
         self.wrong_payload_type
             + self.damaged
+            + self.unauthentic
             + self.malformed
             + self.misrouted
             + self.unknown_source

@@ -4,12 +4,15 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media_core::srtp::UnprotectError;
+
 use super::batch::{ReceiveBatch, Received, SEND_SLOTS, SendBatch};
 use super::live::Delta;
 use super::packet::{self, Defect};
 use super::stream::{Arrival, Receiver, Sender};
 use super::{Job, Live, Plan, SocketPair, Tally, nanoseconds, realtime_ns};
 use crate::host;
+use crate::secure::srtp::Slot;
 
 /// Ticks between looks at the RTCP sockets, which are quiet.
 const RTCP_TICKS: u32 = 64;
@@ -35,6 +38,8 @@ struct Worker {
     /// Stream and number of each packet in `send`.
     batched: Vec<(usize, u64)>,
     receive: ReceiveBatch,
+    /// Where SRTP is worked on.
+    slot: Slot,
 }
 
 impl Worker {
@@ -48,10 +53,11 @@ impl Worker {
         let mut by_port = vec![None; 1 << 16];
         let rounds = plan.rampup.as_nanos() / plan.media.interval().as_nanos().max(1);
         let count = streams.len().max(1);
+        let receivers = streams.iter().map(|_| Receiver::default()).collect();
         let senders = streams
-            .iter()
+            .into_iter()
             .enumerate()
-            .map(|(i, &config)| {
+            .map(|(i, config)| {
                 let index = u32::try_from(i).expect("invariant: fewer streams than ports");
                 by_port[usize::from(config.daemon.port())] = Some(index);
                 // Both sides of a call start in the same round.
@@ -60,7 +66,7 @@ impl Worker {
             })
             .collect();
         Self {
-            receivers: streams.iter().map(|_| Receiver::default()).collect(),
+            receivers,
             sockets,
             senders,
             by_port,
@@ -71,6 +77,7 @@ impl Worker {
             send: SendBatch::new(),
             batched: Vec::with_capacity(SEND_SLOTS),
             receive: ReceiveBatch::new(),
+            slot: Slot::new(),
         }
     }
 
@@ -146,8 +153,13 @@ impl Worker {
                 .saturating_record((now_ns - due_ns) / 1000);
         }
         let payload_bytes = self.plan.media.payload_bytes;
+        let slot = &mut self.slot;
         self.send.push(sender.config.daemon, |buffer| {
-            packet::write(buffer, header, mark, payload_bytes)
+            let write = |to: &mut [u8]| packet::write(to, header, mark, payload_bytes);
+            match &mut sender.secure {
+                None => write(buffer),
+                Some(secure) => secure.protect(slot, buffer, write),
+            }
         });
         self.batched.push((i, mark.number));
         self.delta.sent += 1;
@@ -202,6 +214,26 @@ impl Worker {
         let Some(i) = self.by_port[usize::from(from.port())].map(|i| i as usize) else {
             tally.unknown_source += 1;
             return;
+        };
+        let bytes = match &mut self.senders[i].secure {
+            Some(secure) if !packet::is_rtcp(bytes) => {
+                match secure.unprotect(&mut self.slot, bytes) {
+                    Ok(packet) => packet,
+                    Err(UnprotectError::Replayed) => {
+                        self.receivers[i].tally.duplicate += 1;
+                        return;
+                    }
+                    Err(UnprotectError::TooShort | UnprotectError::Malformed) => {
+                        tally.malformed += 1;
+                        return;
+                    }
+                    Err(_) => {
+                        tally.unauthentic += 1;
+                        return;
+                    }
+                }
+            }
+            _ => bytes,
         };
         let media = &self.plan.media;
         let (header, mark) = match packet::read(bytes, media.payload_bytes) {

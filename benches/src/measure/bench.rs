@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::MeasureError;
+use media_core::srtp::CryptoSuite;
+
 use crate::calls::{Caller, Cycles, Leftovers};
 use crate::load::{Media, SocketPair};
 use crate::ng::Client;
@@ -27,6 +29,8 @@ pub struct BenchConfig {
     pub window: usize,
     /// What is sent.
     pub media: Media,
+    /// Side A's media is SRTP of this suite, with keys in SDP; side B's is plain RTP.
+    pub srtp: Option<CryptoSuite>,
 }
 
 impl BenchConfig {
@@ -41,6 +45,7 @@ impl BenchConfig {
             first_port: 61_000,
             window: 8,
             media: Media::PCMU,
+            srtp: None,
         }
     }
 
@@ -123,6 +128,7 @@ impl Bench {
                 client,
                 Ipv4Addr::LOCALHOST,
                 config.media.clone(),
+                config.srtp,
                 config.window,
                 ports,
             ),

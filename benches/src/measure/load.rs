@@ -151,10 +151,18 @@ impl Bench {
             let index_of = |port| sockets.iter().position(|pair| pair.port() == port);
             let streams: Vec<StreamConfig> = calls
                 .iter()
-                .flat_map(|call| call.local.into_iter().zip(call.daemon))
+                .flat_map(|call| {
+                    let keys = [call.keys.clone(), None];
+                    call.local.into_iter().zip(call.daemon).zip(keys)
+                })
                 // A port of another thread's socket: that thread has the call.
-                .filter_map(|(port, daemon)| {
-                    index_of(port).map(|socket| StreamConfig { socket, daemon })
+                .filter_map(|((port, daemon), keys)| {
+                    let socket = index_of(port)?;
+                    Some(StreamConfig {
+                        socket,
+                        daemon,
+                        keys,
+                    })
                 })
                 .collect();
             if streams.is_empty() {

@@ -1,4 +1,4 @@
-//! The experiments: media load, capacity, idle calls, signalling rate.
+//! The experiments: media load, capacity, idle calls, signalling rate, DTLS calls.
 //!
 //! What the numbers mean:
 //!
@@ -7,22 +7,29 @@
 //!   generator's side as on the daemon's.
 //! - Loss: of the packets sent in the measured phase, those not back a second after the last one.
 //! - Latency: from the generator's send to the kernel's receive stamp at the other side.
+//! - DTLS calls per second: offer, answer, a full DTLS 1.2 handshake with the generator as its client, delete;
+//!   several at a time.
+//! - First decrypted audio: from the answer's arrival at the WebRTC side, through ICE and DTLS, until that
+//!   side has opened a packet of the phone's, which sends one each 20 ms from a moment that varies.
 //! - Memory per call: growth of resident memory from the idle daemon to the end of the measured phase,
 //!   with media flowing.
 
 mod bench;
 mod capacity;
 mod load;
+mod secure;
 
 use std::time::Duration;
 
 pub use bench::{Bench, BenchConfig, Idle, Signalling};
 pub use capacity::{Capacity, CapacityEnd, CapacityLimits};
 pub use load::{Generator, LoadReport};
+pub use secure::{DtlsSetups, FirstAudio};
 
 use crate::calls::CallError;
 use crate::ng::NgError;
 use crate::process::ProcessError;
+use crate::secure::SecureError;
 
 /// Why an experiment could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +55,9 @@ pub enum MeasureError {
     /// The generator's own sockets could not be had.
     #[error("no sockets for the generator")]
     Sockets(#[from] std::io::Error),
+    /// A call with DTLS-SRTP failed.
+    #[error("a call with DTLS-SRTP failed")]
+    Secure(#[from] SecureError),
     /// A generator thread panicked.
     #[error("a generator thread died")]
     Worker,

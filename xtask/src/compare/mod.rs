@@ -28,7 +28,8 @@ pub(crate) struct CompareArgs {
     /// One repetition, two seconds, no search for the capacity
     #[arg(long)]
     quick: bool,
-    /// Only experiments whose name contains this: relay, memory, idle, signalling, capacity
+    /// Only experiments whose name contains this: relay, memory, idle, signalling, capacity, srtp,
+    /// dtls, webrtc
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Only the relay of this many calls
@@ -102,7 +103,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let mut table = Table::default();
     let wanted = |name: &str| match &args.only {
         Some(only) => name.contains(only.as_str()),
-        None => !(args.quick && name == "capacity"),
+        None => !(args.quick && name.ends_with("capacity")),
     };
     let chosen: Vec<_> = match args.calls {
         Some(_) => vec![RELAY_AS_ASKED],
@@ -113,7 +114,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     };
     for (name, experiment) in chosen {
         // The search is long and looks at many loads itself.
-        let reps = if name == "capacity" { 1 } else { reps };
+        let reps = if name.ends_with("capacity") { 1 } else { reps };
         for rep in 1..=reps {
             for (side, contender) in contenders.iter().enumerate() {
                 eprintln!("{name} {rep}/{reps}: {}", contender.version);
