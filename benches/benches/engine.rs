@@ -77,6 +77,7 @@ impl Shard {
                 pierce_nat: false,
                 protection: media_core::engine::Protection::None,
                 untouched: false,
+                drops_feedback: false,
                 ice: None,
                 rtp_sinks: sinks.clone(),
                 rtcp_sinks: sinks,

@@ -63,6 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             pierce_nat: false,
             protection: media_core::engine::Protection::None,
             untouched: false,
+            drops_feedback: false,
             ice: None,
             rtp_sinks: SinkAction {
                 socket: sockets[1 - n],

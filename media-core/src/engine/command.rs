@@ -97,6 +97,8 @@ pub struct Route {
     /// What arrives goes to the sinks under the key that it came with: it is neither unprotected here nor
     /// protected there.
     pub untouched: bool,
+    /// Feedback in the party's RTCP (RFC 4585) goes no further: who gets it has no profile for it.
+    pub drops_feedback: bool,
     /// How the way to the party is found, if by ICE; then [`Route::endpoint`] is of no account.
     pub ice: Option<Arc<IceRoute>>,
     /// Streams that RTP (and what is not RTP) is forwarded to, through each one's own socket.

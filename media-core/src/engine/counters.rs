@@ -41,11 +41,13 @@ pub enum DropReason {
     Replayed,
     /// An SRTP key has come to the end of its life (RFC 3711 §9.2).
     KeyExpired,
+    /// RTCP of feedback alone (RFC 4585), to a party whose profile has none.
+    Feedback,
 }
 
 impl DropReason {
     /// Number of reasons.
-    pub const COUNT: usize = DropReason::KeyExpired as usize + 1;
+    pub const COUNT: usize = DropReason::Feedback as usize + 1;
     /// All reasons, in the order of their numbers.
     pub const ALL: [DropReason; DropReason::COUNT] = [
         DropReason::NoRoute,
@@ -62,6 +64,7 @@ impl DropReason {
         DropReason::NotAuthentic,
         DropReason::Replayed,
         DropReason::KeyExpired,
+        DropReason::Feedback,
     ];
 
     /// Stable name for metrics and logs.
@@ -82,6 +85,7 @@ impl DropReason {
             DropReason::NotAuthentic => "not_authentic",
             DropReason::Replayed => "replayed",
             DropReason::KeyExpired => "key_expired",
+            DropReason::Feedback => "feedback",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{DropReason, Engine, SinkAction, Verdict};
 use crate::buf::PacketBuf;
 use crate::units::SocketId;
+use crate::wire::rtcp::strip_feedback;
 
 /// What a `handle_*` call wants done; the driver drains it before the next call.
 #[derive(Debug, Default)]
@@ -61,7 +62,7 @@ impl Engine {
         &mut self,
         socket: SocketId,
         rtcp: bool,
-        packet: PacketBuf,
+        mut packet: PacketBuf,
         out: &mut Egress,
     ) -> Verdict {
         let Some(stream) = self.stream(socket) else {
@@ -71,6 +72,13 @@ impl Engine {
             return Verdict::Dropped(DropReason::Blocked);
         }
         let untouched = stream.untouched;
+        if rtcp && stream.drops_feedback && !untouched {
+            let left = strip_feedback(packet.as_mut_slice());
+            if left == 0 {
+                return Verdict::Dropped(DropReason::Feedback);
+            }
+            packet.truncate(left);
+        }
         let sinks = stream.sinks(rtcp).len();
         let Some(last) = sinks.checked_sub(1) else {
             return Verdict::Dropped(DropReason::NoSink);

@@ -27,6 +27,7 @@ pub(super) struct Stream {
     pub(super) blocked: bool,
     pub(super) guard: Guard,
     pub(super) untouched: bool,
+    pub(super) drops_feedback: bool,
     pub(super) path: Option<Box<Path>>,
     pub(super) greeting: Greeting,
     pub(super) rtp_sinks: Sinks,
@@ -74,6 +75,7 @@ impl Stream {
             blocked: route.blocked,
             guard: Guard::new(route.protection),
             untouched: route.untouched,
+            drops_feedback: route.drops_feedback,
             path: None,
             greeting: Greeting::default(),
             rtp_sinks: route.rtp_sinks,
@@ -95,6 +97,7 @@ impl Stream {
         self.blocked = route.blocked;
         self.guard.update(route.protection);
         self.untouched = route.untouched;
+        self.drops_feedback = route.drops_feedback;
         self.rtp_sinks = route.rtp_sinks;
         self.rtcp_sinks = route.rtcp_sinks;
         if !Arc::ptr_eq(&self.counters, &route.counters) {

@@ -27,6 +27,7 @@ pub(super) fn route(call: u64) -> Route {
         pierce_nat: false,
         protection: Protection::None,
         untouched: false,
+        drops_feedback: false,
         ice: None,
         rtp_sinks: Sinks::None,
         rtcp_sinks: Sinks::None,
@@ -486,4 +487,32 @@ fn pierce_nat_sends_an_empty_datagram() {
         route: Box::new(r),
     });
     assert_eq!(t.sent(), [(0, peer(1000))]);
+}
+
+#[test]
+fn feedback_stays_behind_where_the_other_side_has_none() {
+    let mut t = Bench::new();
+    t.call(0);
+    let mut r = route(0);
+    r.drops_feedback = true;
+    r.component = Component::RtpAndRtcp;
+    r.endpoint = Some(peer(1000));
+    r.rtcp_sinks = SinkAction { socket: socket(1) }.into();
+    t.command(Command::Route {
+        socket: socket(0),
+        route: Box::new(r),
+    });
+    let report: &[u8] = &[0x80, 201, 0, 1, 0, 0, 0, 7];
+    let pli: &[u8] = &[0x81, 206, 0, 2, 0, 0, 0, 7, 0, 0, 0, 8];
+    let both = t.packet(&[report, pli].concat());
+    assert_eq!(t.receive(0, 1000, both), Verdict::Forwarded);
+    let sent: Vec<Vec<u8>> = t
+        .out
+        .transmits()
+        .map(|sent| sent.packet.as_slice().to_vec())
+        .collect();
+    assert_eq!(sent, [report]);
+    let alone = t.packet(pli);
+    let verdict = t.receive(0, 1000, alone);
+    assert_eq!(verdict, Verdict::Dropped(DropReason::Feedback));
 }

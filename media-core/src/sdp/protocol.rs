@@ -64,6 +64,14 @@ impl Protocol {
     pub const fn carries_rtp(&self) -> bool {
         !matches!(self, Protocol::Udptl | Protocol::Other(_))
     }
+    /// Does it have RTCP feedback (RFC 4585)?
+    #[must_use]
+    pub const fn has_feedback(&self) -> bool {
+        matches!(
+            self,
+            Protocol::RtpAvpf | Protocol::RtpSavpf | Protocol::UdpTlsRtpSavpf
+        )
+    }
     /// Does it carry SRTP?
     #[must_use]
     pub const fn is_secure(&self) -> bool {

@@ -16,6 +16,13 @@ struct Sinks {
     rtcp: Option<SocketId>,
 }
 
+/// What of a party's packets gets through as it is.
+#[derive(Clone, Copy, Hash)]
+struct Passes {
+    untouched: bool,
+    feedback: bool,
+}
+
 /// Appends every route that differs from what the shard was told before.
 pub(super) fn restate(
     call: &mut Call,
@@ -34,7 +41,10 @@ pub(super) fn restate(
             let blocked = call.blocked || call.parties[party].blocked;
             let key = call.key;
             call.parties[party].medias[index].note_security();
-            let untouched = passes_untouched(call, party, index);
+            let passes = Passes {
+                untouched: passes_untouched(call, party, index),
+                feedback: !drops_feedback(call, party, index),
+            };
             let media = &mut call.parties[party].medias[index];
             let mut bindings = std::mem::take(&mut media.bindings);
             let locals = bindings.iter_mut().flat_map(|binding| {
@@ -46,13 +56,13 @@ pub(super) fn restate(
             });
             for (local, is_rtcp, address) in locals {
                 let digest = hasher
-                    .hash_one(Restated::new(media, is_rtcp, blocked, untouched, sinks))
+                    .hash_one(Restated::new(media, is_rtcp, blocked, passes, sinks))
                     .max(1);
                 if local.route == digest {
                     continue;
                 }
                 local.route = digest;
-                let route = Restated::new(media, is_rtcp, blocked, untouched, sinks);
+                let route = Restated::new(media, is_rtcp, blocked, passes, sinks);
                 let address = SocketAddr::new(address, local.bound.port);
                 let ice = media.engine_ice(address, is_rtcp, tie_breaker);
                 commands.push(route.command(key, local, media, is_rtcp, ice));
@@ -94,6 +104,14 @@ fn passes_untouched(call: &Call, party: usize, index: usize) -> bool {
     to.is_some_and(|to| from.medias[index].passes_untouched(to))
 }
 
+/// Does the party send feedback (RFC 4585) to somebody whose profile has none?
+fn drops_feedback(call: &Call, party: usize, index: usize) -> bool {
+    let from = &call.parties[party];
+    let to = from.peer.and_then(|peer| call.parties[peer].medias.get(index));
+    let has = |media: &Media| media.protocol.has_feedback();
+    has(&from.medias[index]) && to.is_some_and(|to| !has(to))
+}
+
 /// What may change in a route; compared by its digest.
 #[derive(Hash)]
 struct Restated {
@@ -101,7 +119,7 @@ struct Restated {
     endpoint: Option<SocketAddr>,
     learning: (u8, bool, bool, u32),
     blocked: bool,
-    untouched: bool,
+    passes: Passes,
     security: u32,
     pierce_nat: bool,
     rtp_sink: Option<SocketId>,
@@ -123,7 +141,7 @@ impl Restated {
                 media.learn_epoch,
             ),
             blocked,
-            untouched,
+            passes,
             security: media.secured.version,
             pierce_nat: media.pierce_nat && stream.signalled().is_some(),
             // What is not RTP goes straight across on the second port, too.
@@ -160,7 +178,8 @@ impl Restated {
                 rtp_sinks: sink(self.rtp_sink),
                 rtcp_sinks: sink(self.rtcp_sink),
                 protection: media.engine_protection(),
-                untouched: self.untouched,
+                untouched: self.passes.untouched,
+                drops_feedback: !self.passes.feedback,
                 ice,
                 clocks: Arc::clone(&media.clocks),
                 counters: Arc::clone(&local.counters),

@@ -161,6 +161,7 @@ impl World {
             rtcp_sinks: sinks.into(),
             protection: Protection::None,
             untouched: false,
+            drops_feedback: false,
             ice: None,
             clocks: Arc::new(PayloadClocks::new(clocks)),
             counters: Arc::default(),

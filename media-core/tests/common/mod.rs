@@ -91,6 +91,7 @@ pub fn route(call: CallKey, endpoint: SocketAddr) -> Route {
         pierce_nat: false,
         protection: media_core::engine::Protection::None,
         untouched: false,
+        drops_feedback: false,
         ice: None,
         rtp_sinks: Sinks::None,
         rtcp_sinks: Sinks::None,

@@ -642,3 +642,27 @@ fn counters_show_up_in_reports_totals_and_statistics() {
         (Duration::from_secs(3), 112)
     );
 }
+
+#[test]
+fn feedback_goes_only_to_profiles_that_have_it() {
+    for (asked, drops) in [
+        (TransportProtocol::RtpAvp, true),
+        (TransportProtocol::RtpAvpf, false),
+    ] {
+        let desk = Desk::new();
+        let options = || Options {
+            transport_protocol: Some(asked),
+            ..Options::default()
+        };
+        let avpf = sdp(4000).replace("RTP/AVP", "RTP/AVPF");
+        let offered = desk.offer(Said {
+            options: options(),
+            ..said("f", "", &avpf)
+        });
+        let to_t = port(&offered.unwrap());
+        let answer = sdp(5000).replace("RTP/AVP", if drops { "RTP/AVP" } else { "RTP/AVPF" });
+        let to_f = port(&desk.answer(said("f", "t", &answer)).unwrap());
+        assert_eq!(desk.route(to_f).drops_feedback, drops);
+        assert!(!desk.route(to_t).drops_feedback);
+    }
+}

@@ -22,6 +22,7 @@ mod extended;
 mod feedback;
 mod report;
 mod sdes;
+mod strip;
 
 pub use app::App;
 pub use bye::{Bye, emit_bye};
@@ -30,6 +31,7 @@ pub use feedback::Feedback;
 pub use report::{
     ReceiverReport, ReportBlock, SenderInfo, SenderReport, emit_receiver_report, emit_sender_report,
 };
+pub use strip::strip_feedback;
 pub use sdes::{Chunks, Sdes, SdesChunk, SdesItem, SdesItems, emit_cname};
 
 use super::{EmitError, Writer, take};
