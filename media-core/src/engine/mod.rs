@@ -265,8 +265,13 @@ impl Engine {
             .filter(|s| s.generation == socket.generation())
     }
 
-    fn set_route(&mut self, now: Instant, socket: SocketId, route: Route, out: &mut Egress) {
+    fn set_route(&mut self, now: Instant, socket: SocketId, mut route: Route, out: &mut Egress) {
         let ice = route.ice.clone();
+        if ice.is_some() {
+            // Only a nominated pair says where to send, neither signalling nor the source of a packet.
+            route.endpoint = None;
+            route.learning.mode = LearnMode::Off;
+        }
         let pierce = route.pierce_nat.then_some(route.endpoint).flatten();
         let index = self.call_index(now, route.call);
         let place = socket.index() as usize;
