@@ -89,7 +89,7 @@ impl Shard {
                 sys::sleep(gather);
             }
             timeout = 0;
-        } else if let Some(at) = self.core.engine.poll_timeout() {
+        } else if let Some(at) = self.core.poll_timeout() {
             // Rounded up: an early wake-up would find nothing due.
             let ms = at.saturating_duration_since(Instant::now()).as_millis() + 1;
             timeout = i32::try_from(ms).unwrap_or(i32::MAX);

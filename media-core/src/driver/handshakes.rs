@@ -5,7 +5,7 @@
 //!   ▲                                        │
 //!   └──── Command::SendFrom, HandshakeEnded ─┘
 //! ```
-//! What does not fit the queue is lost: peers repeat themselves. An association is kept for a while after
+//! A datagram that does not fit the queue is lost: peers repeat themselves. An association is kept for a while after
 //! its handshake, to repeat our last words should they have been lost, and then until its stream ends only
 //! as a note.
 
@@ -23,10 +23,14 @@ use crate::dtls::{Association, AssociationConfig, DtlsEvent, DtlsFailure, Keying
 use crate::engine::{Command, Handshake, HandshakeEvent, HandshakeStep, SrtpKeys};
 use crate::srtp::{CryptoSuite, MasterKey, SrtpParams};
 use crate::units::SocketId;
-use crate::wire::dtls::is_client_hello;
+use crate::wire::dtls::{HANDSHAKE_HEADER_LEN, RECORD_HEADER_LEN, is_client_hello};
 
 /// Events waiting for the thread; a handshake takes about ten.
 const QUEUE: usize = 4096;
+/// Handshakes of one stream at a time; one more takes the place of the oldest.
+const MAX_ATTEMPTS: usize = 4;
+/// Bytes of a ClientHello's random (RFC 5246 §7.4.1.2).
+const RANDOM_LEN: usize = 32;
 /// Associations at work at a time; a stranger's ClientHello beyond that is not answered.
 const MAX_ASSOCIATIONS: usize = 8192;
 /// How long an association can repeat its last flight.
@@ -60,11 +64,22 @@ struct Handshakes {
     commands: Vec<Message>,
 }
 
+/// A stream's association, and whoever tries to be its party. Without ICE anybody may send the first
+/// ClientHello; the one whose handshake ends in keys is the party.
 struct Entry {
     association: u32,
-    /// `None`: over.
-    state: Option<Box<Association>>,
+    /// Most recent last.
+    attempts: Vec<Attempt>,
+    /// There were keys: nobody else may begin.
+    settled: bool,
+}
+
+/// One handshake.
+struct Attempt {
+    state: Box<Association>,
     to: SocketAddr,
+    /// The client's, if ours is the server; the same from wherever it comes.
+    random: Option<[u8; RANDOM_LEN]>,
     /// When to let go of the state of a handshake that has ended.
     until: Option<Instant>,
 }
@@ -99,23 +114,26 @@ impl Handshakes {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let wanted = |entry: &Entry| {
-            let state = entry.state.as_ref()?;
-            state.poll_timeout().into_iter().chain(entry.until).min()
+        let attempts = self.entries.values().flat_map(|entry| &entry.attempts);
+        let wanted = |attempt: &Attempt| {
+            let timeout = attempt.state.poll_timeout();
+            timeout.into_iter().chain(attempt.until).min()
         };
-        self.entries.values().filter_map(wanted).min()
+        attempts.filter_map(wanted).min()
     }
 
     fn run_due(&mut self, now: Instant) {
         for (socket, entry) in &mut self.entries {
-            if entry.until.is_some_and(|until| until <= now) {
-                entry.state = None;
-                entry.until = None;
+            let over = |attempt: &Attempt| attempt.until.is_some_and(|until| until <= now);
+            entry.attempts.retain(|attempt| !over(attempt));
+            let mut due = false;
+            for attempt in &mut entry.attempts {
+                if attempt.state.poll_timeout().is_some_and(|at| at <= now) {
+                    attempt.state.handle_timeout(now);
+                    due = true;
+                }
             }
-            if let Some(state) = &mut entry.state
-                && state.poll_timeout().is_some_and(|at| at <= now)
-            {
-                state.handle_timeout(now);
+            if due {
                 entry.drain(now, *socket, &mut self.commands);
             }
         }
@@ -136,36 +154,59 @@ impl Handshakes {
             self.entries.remove(&socket);
         }
         match step {
-            HandshakeStep::Begin(to) if handshake.role == Some(Role::Active) => {
-                self.begin(now, socket, &handshake, Role::Active, to);
+            HandshakeStep::Begin(to)
+                if handshake.role == Some(Role::Active) && !self.entries.contains_key(&socket) =>
+            {
+                self.begin(now, socket, &handshake, Role::Active, to, None);
             }
             HandshakeStep::Datagram(from, datagram) => {
-                if !self.entries.contains_key(&socket) {
-                    // Whoever gets our offer may begin before its answer tells us so.
-                    if handshake.role == Some(Role::Active) || !is_client_hello(&datagram) {
-                        return;
-                    }
-                    self.begin(now, socket, &handshake, Role::Passive, from);
-                }
-                if let Some(entry) = self.entries.get_mut(&socket)
-                    && let Some(state) = &mut entry.state
-                {
-                    entry.to = from;
-                    state.handle_datagram(now, &datagram);
-                }
+                self.datagram(now, socket, &handshake, from, &datagram);
             }
             HandshakeStep::Restate => {
-                if let Some(Entry {
-                    state: Some(state), ..
-                }) = self.entries.get_mut(&socket)
-                {
-                    state.set_remote_fingerprints(now, handshake.fingerprints.clone());
+                let entry = self.entries.get_mut(&socket);
+                for attempt in entry.into_iter().flat_map(|entry| &mut entry.attempts) {
+                    let fingerprints = handshake.fingerprints.clone();
+                    attempt.state.set_remote_fingerprints(now, fingerprints);
                 }
             }
             HandshakeStep::Begin(_) | HandshakeStep::End => {}
         }
         if let Some(entry) = self.entries.get_mut(&socket) {
             entry.drain(now, socket, &mut self.commands);
+        }
+    }
+
+    fn datagram(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        handshake: &Handshake,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) {
+        // Whoever gets our offer may begin before its answer tells us so.
+        let random = match handshake.role {
+            Some(Role::Active) => None,
+            _ => client_random(datagram),
+        };
+        let known = self
+            .entries
+            .get(&socket)
+            .is_some_and(|entry| entry.settled || entry.place(from, random).is_some());
+        if !known && random.is_some() {
+            self.begin(now, socket, handshake, Role::Passive, from, random);
+        }
+        let Some(entry) = self.entries.get_mut(&socket) else {
+            return;
+        };
+        // What is no beginning and comes from elsewhere is of a party that ICE has led to another pair:
+        // without ICE the engine passes on nothing of the kind.
+        let place = entry.place(from, random);
+        let latest = entry.attempts.len().checked_sub(1);
+        let place = place.or(latest.filter(|_| random.is_none()));
+        if let Some(attempt) = place.and_then(|n| entry.attempts.get_mut(n)) {
+            attempt.to = from;
+            attempt.state.handle_datagram(now, datagram);
         }
     }
 
@@ -176,8 +217,10 @@ impl Handshakes {
         handshake: &Handshake,
         role: Role,
         to: SocketAddr,
+        random: Option<[u8; RANDOM_LEN]>,
     ) {
-        if self.entries.contains_key(&socket) || self.entries.len() >= MAX_ASSOCIATIONS {
+        let at_work: usize = self.entries.values().map(|e| e.attempts.len()).sum();
+        if at_work >= MAX_ASSOCIATIONS {
             return;
         }
         let config = AssociationConfig {
@@ -188,59 +231,89 @@ impl Handshakes {
             ..AssociationConfig::new(role, handshake.certificate.clone())
         };
         let association = handshake.association;
-        let state = match Association::new(config, now) {
-            Ok(state) => Some(Box::new(state)),
-            Err(failure) => {
-                self.commands.push(ended(socket, association, Err(failure)));
-                None
-            }
-        };
-        let entry = Entry {
+        let entry = self.entries.entry(socket).or_insert_with(|| Entry {
             association,
-            state,
-            to,
-            until: None,
-        };
-        self.entries.insert(socket, entry);
+            attempts: Vec::new(),
+            settled: false,
+        });
+        match Association::new(config, now) {
+            Ok(state) => {
+                if entry.attempts.len() >= MAX_ATTEMPTS {
+                    entry.attempts.remove(0);
+                }
+                entry.attempts.push(Attempt {
+                    state: Box::new(state),
+                    to,
+                    random,
+                    until: None,
+                });
+            }
+            Err(failure) => self.commands.push(ended(socket, association, Err(failure))),
+        }
     }
 }
 
 impl Entry {
-    /// Takes what an association has to send and to say.
+    /// Whose datagram is it? A ClientHello is told by its random, whatever way it comes.
+    fn place(&self, from: SocketAddr, random: Option<[u8; RANDOM_LEN]>) -> Option<usize> {
+        self.attempts.iter().position(|attempt| match random {
+            Some(_) => attempt.random == random,
+            None => attempt.to == from,
+        })
+    }
+
+    /// Takes what the associations have to send and to say.
     fn drain(&mut self, now: Instant, socket: SocketId, commands: &mut Vec<Message>) {
-        let Some(state) = &mut self.state else {
-            return;
-        };
-        while let Some(datagram) = state.poll_transmit() {
-            commands.push(Message::Engine(Command::SendFrom {
-                socket,
-                to: self.to,
-                datagram: datagram.into(),
-            }));
+        let mut failed = None;
+        let mut n = 0;
+        while let Some(attempt) = self.attempts.get_mut(n) {
+            while let Some(datagram) = attempt.state.poll_transmit() {
+                commands.push(Message::Engine(Command::SendFrom {
+                    socket,
+                    to: attempt.to,
+                    datagram: datagram.into(),
+                }));
+            }
+            match attempt.state.poll_event() {
+                Some(DtlsEvent::Connected { suite, keys }) => {
+                    attempt.until = Some(now + LINGER);
+                    // Others have lost their chance.
+                    self.attempts.swap(0, n);
+                    self.attempts.truncate(1);
+                    n = 0;
+                    self.settled = true;
+                    failed = None;
+                    let keys = srtp_keys(suite, &keys).ok_or(DtlsFailure::Internal);
+                    commands.push(ended(socket, self.association, keys));
+                }
+                Some(event) => {
+                    failed = Some(match event {
+                        DtlsEvent::Failed(failure) => failure,
+                        // The party is done with this association, and so are its keys.
+                        _ => DtlsFailure::Alert(CLOSE_NOTIFY),
+                    });
+                    self.attempts.remove(n);
+                }
+                None => n += 1,
+            }
         }
-        let mut over = false;
-        while let Some(event) = state.poll_event() {
-            let outcome = match event {
-                DtlsEvent::Connected { suite, keys } => {
-                    self.until = Some(now + LINGER);
-                    srtp_keys(suite, &keys).ok_or(DtlsFailure::Internal)
-                }
-                DtlsEvent::Failed(failure) => {
-                    over = true;
-                    Err(failure)
-                }
-                // The party is done with this association, and so are its keys.
-                DtlsEvent::Closed => {
-                    over = true;
-                    Err(DtlsFailure::Alert(CLOSE_NOTIFY))
-                }
-            };
-            commands.push(ended(socket, self.association, outcome));
-        }
-        if over {
-            self.state = None;
+        // One of several that fails was perhaps not the party.
+        if let Some(failure) = failed
+            && self.attempts.is_empty()
+        {
+            commands.push(ended(socket, self.association, Err(failure)));
         }
     }
+}
+
+/// The random of a datagram that begins a handshake.
+fn client_random(datagram: &[u8]) -> Option<[u8; RANDOM_LEN]> {
+    /// Record header, handshake header, version.
+    const AT: usize = RECORD_HEADER_LEN + HANDSHAKE_HEADER_LEN + 2;
+    if !is_client_hello(datagram) {
+        return None;
+    }
+    datagram.get(AT..)?.first_chunk().copied()
 }
 
 /// RFC 5246 §7.2.1.

@@ -10,12 +10,16 @@ use super::plane::{Message, ShardPort};
 use super::{CoreParts, sys};
 use crate::buf::Slab;
 use crate::engine::{
-    Command, Datagram, DropReason, Egress, Engine, Event, HandshakeEvent, ShardCounters, Transmit,
+    Command, Datagram, DropReason, Egress, Engine, Event, HandshakeEvent, HandshakeStep,
+    ShardCounters, Transmit,
 };
 use crate::units::{ShardId, SocketId};
 
 /// How often the thread's CPU clock is read.
 const CPU_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long to wait for room in the handshakes' queue.
+const LATE_RETRY: Duration = Duration::from_millis(5);
 
 /// The system calls of one driver.
 pub(super) trait Io {
@@ -35,6 +39,8 @@ pub(super) struct Core {
     pub(super) counters: Arc<ShardCounters>,
     port: Arc<ShardPort>,
     handshakes: mpsc::SyncSender<HandshakeEvent>,
+    /// What did not fit and must not be lost: how streams' handshakes begin, change and end.
+    late: VecDeque<HandshakeEvent>,
     events: mpsc::Sender<Vec<Event>>,
     /// Of this turn; one message carries them all, so that the listener wakes once.
     reports: Vec<Event>,
@@ -53,6 +59,7 @@ impl Core {
             counters: parts.counters,
             port: parts.port,
             handshakes: parts.handshakes,
+            late: VecDeque::new(),
             events: parts.events,
             reports: Vec::new(),
             egress: Egress::new(),
@@ -122,11 +129,20 @@ impl Core {
         go_on
     }
 
+    /// When the shard is to wake even if nothing arrives.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let late = (!self.late.is_empty()).then(|| Instant::now() + LATE_RETRY);
+        self.engine.poll_timeout().into_iter().chain(late).min()
+    }
+
     /// Timers, once the batch was handled.
     pub(super) fn housekeep(&mut self, now: Instant, io: &mut impl Io) {
         if self.engine.poll_timeout().is_some_and(|at| at <= now) {
             self.engine.handle_timeout(now, &mut self.egress);
             self.drain(io);
+        }
+        if !self.late.is_empty() {
+            self.catch_up();
         }
         if now >= self.next_cpu_sample {
             self.counters.cpu_ns.set(sys::thread_cpu_ns());
@@ -148,6 +164,32 @@ impl Core {
         self.reports.push(event);
     }
 
+    /// Tells the handshakes' thread. A full queue loses datagrams, which the peer repeats, and nothing else.
+    #[cold]
+    fn greet(&mut self, event: HandshakeEvent) {
+        self.catch_up();
+        let unsent = if self.late.is_empty() {
+            match self.handshakes.try_send(event) {
+                Err(mpsc::TrySendError::Full(event)) => event,
+                Ok(()) | Err(mpsc::TrySendError::Disconnected(_)) => return,
+            }
+        } else {
+            event
+        };
+        if !matches!(unsent.step, HandshakeStep::Datagram(..)) {
+            self.late.push_back(unsent);
+        }
+    }
+
+    fn catch_up(&mut self) {
+        while let Some(event) = self.late.pop_front() {
+            if let Err(mpsc::TrySendError::Full(event)) = self.handshakes.try_send(event) {
+                self.late.push_front(event);
+                return;
+            }
+        }
+    }
+
     #[inline]
     fn drain(&mut self, io: &mut impl Io) {
         for transmit in self.egress.transmits() {
@@ -158,8 +200,7 @@ impl Core {
         }
         while let Some(event) = self.engine.poll_event() {
             match event {
-                // A full queue loses it: the peer repeats itself.
-                Event::Handshake(event) => drop(self.handshakes.try_send(event)),
+                Event::Handshake(event) => self.greet(event),
                 event => self.report(event),
             }
         }

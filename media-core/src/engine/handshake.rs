@@ -11,6 +11,7 @@ use super::{
 use crate::buf::PacketBuf;
 use crate::dtls::DtlsFailure;
 use crate::units::SocketId;
+use crate::wire::dtls::is_client_hello;
 
 /// What whoever shakes hands is told of a stream.
 #[derive(Clone, Debug)]
@@ -59,7 +60,12 @@ pub(super) struct Greeting {
     begun: Option<u32>,
     spent: u8,
     since: Option<Instant>,
+    /// Who has sent a ClientHello, most recent first; the last is forgotten for the next.
+    greeters: [Option<SocketAddr>; GREETERS],
 }
+
+/// Without ICE: sources that may shake hands at a time, besides the endpoint.
+const GREETERS: usize = 4;
 
 impl Greeting {
     fn take(&mut self, now: Instant) -> bool {
@@ -69,6 +75,17 @@ impl Greeting {
         }
         self.spent = self.spent.saturating_add(1);
         self.spent <= BUDGET
+    }
+
+    fn knows(&self, from: SocketAddr) -> bool {
+        self.greeters.contains(&Some(from))
+    }
+
+    fn note(&mut self, from: SocketAddr) {
+        if !self.knows(from) {
+            self.greeters.rotate_right(1);
+            self.greeters[0] = Some(from);
+        }
     }
 }
 
@@ -88,14 +105,20 @@ impl Engine {
         let Protection::Dtls(handshake) = stream.guard.protection() else {
             return Verdict::Dropped(DropReason::NotMedia);
         };
-        if let Some(path) = &stream.path
-            && path.nominated() != Some(from)
-            && !path.is_checked(from)
-        {
+        let is_known = match &stream.path {
+            Some(path) => path.nominated() == Some(from) || path.is_checked(from),
+            None => stream.endpoint() == Some(from) || stream.greeting.knows(from),
+        };
+        // Without ICE, whoever begins may be the party, behind a NAT.
+        let greets = stream.path.is_none() && is_client_hello(packet.as_slice());
+        if !is_known && !greets {
             return Verdict::Dropped(DropReason::WrongSource);
         }
         if !stream.greeting.take(now) {
             return Verdict::Dropped(DropReason::NoBuffer);
+        }
+        if !is_known {
+            stream.greeting.note(from);
         }
         let step = HandshakeStep::Datagram(from, packet.as_slice().into());
         let handshake = Arc::clone(handshake);

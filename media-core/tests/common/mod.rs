@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use media_core::driver::{Driver, DriverConfig, IoChoice, StartError};
 use media_core::engine::{
-    Command, Component, Event, LearnMode, Learning, MediaPlane, Route, SinkAction, Sinks,
-    SocketOptions, StreamCounters,
+    Command, Component, Event, LearnMode, Learning, MediaPlane, Protection, Route, SinkAction,
+    Sinks, SocketOptions, StreamCounters,
 };
 use media_core::units::{CallKey, PayloadType, RtpTimestamp, SeqNo, ShardId, SocketId, Ssrc};
 use media_core::wire::rtp::{RtpBuilder, RtpHeader};
@@ -89,7 +89,7 @@ pub fn route(call: CallKey, endpoint: SocketAddr) -> Route {
         learn_epoch: 0,
         blocked: false,
         pierce_nat: false,
-        protection: media_core::engine::Protection::None,
+        protection: Protection::None,
         untouched: false,
         drops_feedback: false,
         ice: None,
@@ -102,6 +102,17 @@ pub fn route(call: CallKey, endpoint: SocketAddr) -> Route {
 
 /// A call of two streams; `v6` says which family each side has.
 pub fn call(plane: &dyn MediaPlane, shard: ShardId, key: u64, v6: [bool; 2]) -> Relayed {
+    protected_call(plane, shard, key, v6, [Protection::None, Protection::None])
+}
+
+/// The same with each side's protection.
+pub fn protected_call(
+    plane: &dyn MediaPlane,
+    shard: ShardId,
+    key: u64,
+    v6: [bool; 2],
+    protections: [Protection; 2],
+) -> Relayed {
     let peers = v6.map(peer);
     let bound = v6.map(|v6| bind(plane, shard, v6));
     let counters: [Arc<StreamCounters>; 2] = [Arc::default(), Arc::default()];
@@ -114,6 +125,7 @@ pub fn call(plane: &dyn MediaPlane, shard: ShardId, key: u64, v6: [bool; 2]) -> 
         route.rtp_sinks.clone_from(&sinks);
         route.rtcp_sinks = sinks;
         route.counters = Arc::clone(&counters[n]);
+        route.protection = protections[n].clone();
         Command::Route {
             socket: bound[n].0,
             route: Box::new(route),

@@ -136,7 +136,8 @@ fn a_strangers_stun_moves_nothing_and_is_counted() {
         let [ours, theirs] = [(); 2].map(|()| Credentials::random().unwrap());
         let mut forger = agent(&ours, theirs, bench.now);
         let mut buffer = [0; Agent::MAX_MESSAGE];
-        forger.handle_timeout(bench.now);
+        let first_check = forger.poll_timeout().unwrap();
+        forger.handle_timeout(first_check);
         let transmit = forger.poll_transmit(&mut buffer).unwrap();
         let forged = &buffer[..transmit.len];
         bench.refused_from(0, stranger(), forged, DropReason::NotAuthentic);

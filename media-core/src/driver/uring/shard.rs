@@ -50,7 +50,7 @@ impl Shard {
 
     /// One batch; `false` when the shard is to end.
     pub(in crate::driver) fn turn(&mut self) -> bool {
-        let until = self.core.engine.poll_timeout();
+        let until = self.core.poll_timeout();
         let entered = self
             .sockets
             .flush()
