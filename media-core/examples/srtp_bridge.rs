@@ -48,8 +48,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let receive = key("the peer's", args.next())?;
     let send = key("our", args.next())?;
     let keys = Arc::new(SrtpKeys { send, receive });
-    let mut config = DriverConfig::default();
-    config.shards = Some(1);
+    let config = DriverConfig {
+        shards: Some(1),
+        ..DriverConfig::default()
+    };
     let driver = Driver::start(&config, Instant::now())?;
     let (plane, shard) = (driver.plane(), ShardId::new(0));
     let local = ["127.0.0.1:40000".parse()?, "127.0.0.1:40002".parse()?];
