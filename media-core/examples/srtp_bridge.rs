@@ -76,6 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             pierce_nat: false,
             protection,
             untouched: false,
+            drops_feedback: false,
             ice: None,
             rtp_sinks: SinkAction { socket }.into(),
             rtcp_sinks: SinkAction { socket }.into(),

@@ -107,7 +107,9 @@ fn passes_untouched(call: &Call, party: usize, index: usize) -> bool {
 /// Does the party send feedback (RFC 4585) to somebody whose profile has none?
 fn drops_feedback(call: &Call, party: usize, index: usize) -> bool {
     let from = &call.parties[party];
-    let to = from.peer.and_then(|peer| call.parties[peer].medias.get(index));
+    let to = from
+        .peer
+        .and_then(|peer| call.parties[peer].medias.get(index));
     let has = |media: &Media| media.protocol.has_feedback();
     has(&from.medias[index]) && to.is_some_and(|to| !has(to))
 }
@@ -128,7 +130,7 @@ struct Restated {
 }
 
 impl Restated {
-    fn new(media: &Media, is_rtcp: bool, blocked: bool, untouched: bool, sinks: Sinks) -> Self {
+    fn new(media: &Media, is_rtcp: bool, blocked: bool, passes: Passes, sinks: Sinks) -> Self {
         let stream = if is_rtcp { &media.rtcp } else { &media.rtp };
         let learning = learning(media);
         Self {

@@ -51,6 +51,7 @@ pub fn route(n: u32, sink: u32, protection: Protection) -> Route {
         pierce_nat: false,
         protection,
         untouched: false,
+        drops_feedback: false,
         ice: None,
         rtp_sinks: sink.into(),
         rtcp_sinks: sink.into(),

@@ -31,8 +31,8 @@ pub use feedback::Feedback;
 pub use report::{
     ReceiverReport, ReportBlock, SenderInfo, SenderReport, emit_receiver_report, emit_sender_report,
 };
-pub use strip::strip_feedback;
 pub use sdes::{Chunks, Sdes, SdesChunk, SdesItem, SdesItems, emit_cname};
+pub use strip::strip_feedback;
 
 use super::{EmitError, Writer, take};
 
