@@ -56,12 +56,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_stays_within_its_bounds() {
-        let whole = [
-            packet(201, 7),
-            packet(PAYLOAD_FEEDBACK, 60),
-            packet(202, 1),
-        ]
-        .concat();
+        let whole = [packet(201, 7), packet(PAYLOAD_FEEDBACK, 60), packet(202, 1)].concat();
         for len in 0..whole.len() {
             let mut cut = whole[..len].to_vec();
             assert!(strip_feedback(&mut cut) <= len);
