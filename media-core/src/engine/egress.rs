@@ -72,7 +72,7 @@ impl Engine {
             return Verdict::Dropped(DropReason::Blocked);
         }
         let untouched = stream.untouched;
-        if rtcp && stream.drops_feedback && !untouched {
+        if rtcp && stream.drops_feedback && stream.is_readable() {
             let left = strip_feedback(packet.as_mut_slice());
             if left == 0 {
                 return Verdict::Dropped(DropReason::Feedback);
