@@ -11,7 +11,7 @@ mod support;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use browser::World;
+use browser::{Direct, OurRole, Version, World};
 use support::network::in_own_network;
 use support::query::listed;
 
@@ -107,5 +107,19 @@ fn call_of_a_dead_page_ends_with_its_media() {
         // rtpengine looks once a second.
         let earliest = TIMEOUT - Duration::from_secs(1);
         assert!(lasted > earliest, "it ended after {lasted:?} already");
+    });
+}
+
+#[test]
+fn dtls_1_2_and_1_3_in_both_roles() {
+    call("dtls_1_2_and_1_3_in_both_roles", || {
+        let mut direct = Direct::start();
+        direct.expect_call(Version::V12, OurRole::Passive, "1.2");
+        direct.expect_call(Version::V12, OurRole::Active, "1.2");
+        direct.expect_call(Version::V13, OurRole::Passive, "1.3");
+        direct.expect_call(Version::V13, OurRole::Active, "1.3");
+        // As server we take the later one, as client we do not ask for it.
+        direct.expect_call(Version::Auto, OurRole::Passive, "1.3");
+        direct.expect_call(Version::Auto, OurRole::Active, "1.2");
     });
 }

@@ -503,6 +503,20 @@ fn a_refused_modern_hello_is_followed_by_a_compatible_one() {
 }
 
 #[test]
+fn no_later_version_than_allowed_is_agreed_on() {
+    for side in 0..2 {
+        let mut configs = configs(ClientOffer::Modern);
+        configs[side].max_version = DtlsVersion::V1_2;
+        let mut pair = Pair::new(configs, LinkConfig::default(), 0);
+        pair.run(&mut honest);
+        assert_same_keys(&pair);
+        for side in &pair.sides {
+            assert_eq!(side.version(), Some(DtlsVersion::V1_2));
+        }
+    }
+}
+
+#[test]
 fn a_silent_peer_is_given_up_in_time() {
     for (offer, _) in VERSIONS {
         let mut pair = Pair::new(configs(offer), LinkConfig::default(), 0);

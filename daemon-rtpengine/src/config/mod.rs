@@ -13,7 +13,8 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use media_core::driver::{DriverConfig, IoChoice};
+use media_core::driver::{DriverConfig, DtlsConfig, IoChoice};
+use media_core::dtls::{ClientOffer, DtlsVersion};
 use media_core::session::{InterfaceConfig, SessionConfig, TimeoutsConfig};
 
 use interface::Written;
@@ -281,6 +282,18 @@ fn driver(values: &Values) -> Result<DriverConfig, ConfigError> {
             Some("epoll") => IoChoice::Epoll,
             Some("auto") | None => IoChoice::Auto,
             Some(other) => return Err(bad("io", other, "uring, epoll or auto")),
+        },
+        dtls: match values.text("dtls-version") {
+            Some("auto") | None => DtlsConfig::default(),
+            Some("1.2") => DtlsConfig {
+                client_offer: ClientOffer::Compatible,
+                max_version: DtlsVersion::V1_2,
+            },
+            Some("1.3") => DtlsConfig {
+                client_offer: ClientOffer::Modern,
+                max_version: DtlsVersion::V1_3,
+            },
+            Some(other) => return Err(bad("dtls-version", other, "auto, 1.2 or 1.3")),
         },
         tick: Duration::from_micros(unsigned(values, "io-tick-us", 1_000_000)?),
         ..DriverConfig::default()

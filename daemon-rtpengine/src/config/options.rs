@@ -124,6 +124,10 @@ pub static OPTIONS: &[Spec] = &[
     row(Media, "endpoint-learning", None, Text, "MODE", "delayed",
         "How a party's true address is learned: delayed, immediate, heuristic or off"),
 
+    row(Media, "dtls-version", None, Text, "VERSION", "auto",
+        "auto: as DTLS client 1.2, which every peer has, as server 1.3 or 1.2; 1.2: nothing later; \
+         1.3: 1.3 or 1.2 as client, too, for browsers, as it takes no RSA certificates"),
+
     row(Control, "listen-ng", Some('n'), List, "[ADDRESS:]PORT", "", "NG protocol over UDP"),
     row(Control, "listen-tcp-ng", Some('N'), List, "[ADDRESS:]PORT", "", "NG protocol over TCP"),
     row(Control, "listen-http", None, List, "[ADDRESS:]PORT", "",

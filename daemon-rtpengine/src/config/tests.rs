@@ -136,6 +136,24 @@ fn limits_are_read() {
 }
 
 #[test]
+fn dtls_version_is_read() {
+    let dtls = |args: &[&str]| with(args).unwrap().driver.dtls;
+    assert_eq!(dtls(&[]), DtlsConfig::default());
+    assert_eq!(dtls(&["--dtls-version=auto"]), DtlsConfig::default());
+    for (version, client_offer, max_version) in [
+        ("1.2", ClientOffer::Compatible, DtlsVersion::V1_2),
+        ("1.3", ClientOffer::Modern, DtlsVersion::V1_3),
+    ] {
+        let wanted = DtlsConfig {
+            client_offer,
+            max_version,
+        };
+        assert_eq!(dtls(&[&format!("--dtls-version={version}")]), wanted);
+    }
+    assert!(with(&["--dtls-version=1.1"]).is_err());
+}
+
+#[test]
 fn unknown_option_names_the_nearest() {
     let error = with(&["--listen-nq=1"]).unwrap_err().to_string();
     assert!(

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use media_core::engine::DtlsTerms;
 use media_core::session::{
     CallReport, DeleteOutcome, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
     SubscriptionReport, TagReport, Verdict,
@@ -152,7 +153,7 @@ fn media(report: MediaReport) -> Value<'static> {
 }
 
 fn stream(report: StreamReport) -> Value<'static> {
-    let mut out = Value::dict_of(12);
+    let mut out = Value::dict_of(13);
     if let Some(local) = report.local {
         out.push("local port", int(local.port()));
         out.push("local address", Value::string(local.ip().to_string()));
@@ -174,6 +175,9 @@ fn stream(report: StreamReport) -> Value<'static> {
     if report.verdict != Verdict::Flowing {
         out.push("reason", Value::string(report.verdict.to_string()));
     }
+    if let Some(terms) = report.dtls {
+        out.push("DTLS", dtls(terms));
+    }
     if !report.sources.is_empty() {
         let sources = report.sources.iter().map(source).collect();
         out.push("reception", Value::List(sources));
@@ -181,6 +185,14 @@ fn stream(report: StreamReport) -> Value<'static> {
     if let Some(report) = &report.reported {
         out.push("reported", reported(report));
     }
+    out
+}
+
+/// What a handshake has agreed on; the suite stands at the stream.
+fn dtls(terms: DtlsTerms) -> Value<'static> {
+    let mut out = Value::dict();
+    out.push("version", Value::str(terms.version.name()));
+    out.push("role", Value::str(terms.role.name()));
     out
 }
 
@@ -245,8 +257,9 @@ fn stats(totals: &StreamTotals) -> Value<'static> {
 mod tests {
     use std::time::Duration;
 
-    use media_core::dtls::DtlsFailure;
+    use media_core::dtls::{DtlsFailure, DtlsVersion, Role};
     use media_core::session::Warning;
+    use media_core::srtp::CryptoSuite;
     use media_core::units::Ssrc;
 
     use super::*;
@@ -291,6 +304,7 @@ mod tests {
             endpoint: None,
             advertised_endpoint: None,
             crypto_suite: None,
+            dtls: None,
             last_packet: Duration::ZERO,
             flags: Vec::new(),
             ssrc: None,
@@ -318,7 +332,12 @@ mod tests {
             local,
             endpoint,
             advertised_endpoint: None,
-            crypto_suite: None,
+            crypto_suite: Some("AEAD_AES_128_GCM"),
+            dtls: Some(DtlsTerms {
+                version: DtlsVersion::V1_3,
+                role: Role::Passive,
+                suite: CryptoSuite::AeadAes128Gcm,
+            }),
             last_packet: created,
             flags: vec!["RTP", "filled"],
             ssrc: Some(Ssrc::new(4369)),
@@ -386,9 +405,10 @@ mod tests {
                 r#""medias":[{"index":1,"type":"audio","protocol":"RTP/AVP","codec":"PCMU/8000","#,
                 r#""streams":[{"local port":25106,"local address":"127.0.0.1","family":"IPv4","#,
                 r#""endpoint":{"family":"IPv4","address":"127.0.0.1","port":4000},"#,
-                r#""advertised endpoint":{},"last packet":1795231472,"flags":["RTP","filled"],"#,
+                r#""advertised endpoint":{},"crypto suite":"AEAD_AES_128_GCM","#,
+                r#""last packet":1795231472,"flags":["RTP","filled"],"#,
                 r#""SSRC":4369,"stats":{"packets":50,"bytes":8600,"errors":0},"#,
-                r#""verdict":"flowing","#,
+                r#""verdict":"flowing","DTLS":{"version":"1.3","role":"passive"},"#,
                 r#""reception":[{"SSRC":4369,"packets":50,"bytes":8600,"lost":2,"reordered":1,"#,
                 r#""duplicates":0,"jitter_us":1250}],"#,
                 r#""reported":{"sender":4369,"packets sent":50,"bytes sent":8000,"SSRC":8738,"#,

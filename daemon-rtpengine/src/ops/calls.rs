@@ -122,6 +122,7 @@ mod tests {
             endpoint: None,
             advertised_endpoint: None,
             crypto_suite: None,
+            dtls: None,
             last_packet: Duration::ZERO,
             flags: vec!["RTP"],
             ssrc: None,

@@ -21,7 +21,7 @@ const DRIVER_PATIENCE: Duration = Duration::from_secs(30);
 /// Debian's browser.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
-/// A page with a SIP.js phone.
+/// A page with a phone.
 pub(crate) struct Chromium {
     // Dropped first: the driver ends its browser when the connection ends.
     connection: BufReader<TcpStream>,
@@ -29,11 +29,11 @@ pub(crate) struct Chromium {
 }
 
 impl Chromium {
-    /// Starts the browser and opens the page; the driver listens at `port`.
+    /// Starts the browser and opens the page of this name; the driver listens at `port`.
     ///
     /// # Panics
     /// When a program or package is missing, naming it.
-    pub(crate) fn start(dir: &TempDir, port: u16) -> Self {
+    pub(crate) fn start(dir: &TempDir, port: u16, page: &str) -> Self {
         assert!(
             Path::new(CHROMIUM).exists(),
             "cannot run {CHROMIUM}; it is in the Debian package chromium"
@@ -44,6 +44,7 @@ impl Chromium {
             .arg(node_modules())
             .arg(CHROMIUM)
             .arg(port.to_string())
+            .arg(page)
             // The browser's profile goes with the test's directory.
             .env("TMPDIR", dir.path());
         let mut driver = Guard::start(command, "nodejs", &dir.join("browser.log")).with_children();

@@ -1,6 +1,8 @@
-// Drives a page with a SIP.js phone in headless Chromium.
+// Drives a page with a phone in headless Chromium.
 //
-//   node driver.mjs NODE_MODULES CHROMIUM PORT
+//   node driver.mjs NODE_MODULES CHROMIUM PORT PAGE
+//
+// PAGE is a file beside this one.
 //
 // Listens on 127.0.0.1:PORT for one connection. Each line of it is a request [method, argument], the
 // method one of the page's phone or of `commands` below; each gets one line in reply, {"ok": value} or
@@ -13,7 +15,7 @@ import path from "node:path";
 import readline from "node:readline";
 import { createRequire } from "node:module";
 
-const [modules, executablePath, port] = process.argv.slice(2);
+const [modules, executablePath, port, pageName] = process.argv.slice(2);
 const { chromium } = createRequire(path.join(path.resolve(modules), "x"))("playwright-core");
 
 /** No request may take longer. */
@@ -51,7 +53,7 @@ async function serve() {
     }
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  return `http://127.0.0.1:${server.address().port}/page.html`;
+  return `http://127.0.0.1:${server.address().port}/${pageName}`;
 }
 
 function deadline(promise, what) {

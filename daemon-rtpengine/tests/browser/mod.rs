@@ -2,6 +2,8 @@
 //! media behind: started on free ports with the files of this directory.
 
 mod chromium;
+mod direct;
+mod judge;
 mod stats;
 
 use std::path::PathBuf;
@@ -14,26 +16,12 @@ use crate::support::phone::Phone;
 use crate::support::ports::PortBlock;
 use crate::support::process::{Guard, TempDir, tail};
 use crate::support::query::{listed, query, relay_of};
-use crate::support::tone::{Recording, Tone};
-use crate::support::{poll, sip, wait_for};
+use crate::support::{sip, wait_for};
 
 use chromium::Chromium;
+pub(crate) use direct::{Direct, OurRole, Version};
+use judge::{BROWSER_TONE, PHONE_TONE, SILENCE_DB};
 pub(crate) use stats::Stats;
-
-/// What the browser's microphone gives.
-const BROWSER_TONE: Tone = Tone {
-    frequency_hz: 600.0,
-    amplitude: 0.3,
-};
-/// What the plain phone plays.
-const PHONE_TONE: Tone = Tone {
-    frequency_hz: 1000.0,
-    amplitude: 0.25,
-};
-/// How far a level may be off.
-const TOLERANCE_DB: f64 = 3.0;
-/// How far below what was sent everything else stays.
-const SILENCE_DB: f64 = -30.0;
 
 /// What a browser needs (RFC 8827 §6.5, RFC 8834 §5.1).
 const TO_BROWSER: &str = "replace-origin replace-session-connection UDP/TLS/RTP/SAVPF ICE=force \
@@ -70,7 +58,7 @@ impl World {
         let daemon = Daemon::start(&program, "daemon", 48, &arguments, &dir);
         let ports = PortBlock::take(50);
         let proxy = start_proxy(&dir, &ports, &daemon);
-        let browser = Chromium::start(&dir, ports.first() + DRIVER_PORT);
+        let browser = Chromium::start(&dir, ports.first() + DRIVER_PORT, "page.html");
         let mut world = Self {
             browser,
             sipp: None,
@@ -166,29 +154,7 @@ impl World {
 
     /// Waits until the browser hears the phone, the phone the browser, and nobody himself.
     pub(crate) fn expect_audio_both_ways(&mut self) {
-        self.expect_browser_hears_phone();
-        self.expect_phone_hears_browser();
-    }
-
-    fn expect_browser_hears_phone(&mut self) {
-        let mut last = String::new();
-        let browser = &mut self.browser;
-        let heard = poll(|| {
-            let recording = browser.record();
-            last = verdict(&recording, PHONE_TONE, BROWSER_TONE)?;
-            last.is_empty().then_some(())
-        });
-        assert!(heard.is_some(), "the browser: {last}");
-    }
-
-    fn expect_phone_hears_browser(&self) {
-        let recording = self.phone.record();
-        let recording = recording.unwrap_or_else(|| {
-            let (heard, complaints) = (self.phone.heard(), self.phone.complaints());
-            panic!("the phone heard no second without a gap: {heard} packets, {complaints:?}")
-        });
-        let last = verdict(&recording, BROWSER_TONE, PHONE_TONE);
-        assert_eq!(last.as_deref(), Some(""), "the phone");
+        judge::expect_audio_both_ways(&mut self.browser, &self.phone);
     }
 
     /// Holds the call from the browser. The phone, told so, falls silent; the browser's tone goes on.
@@ -201,7 +167,7 @@ impl World {
             let recording = browser.record();
             (PHONE_TONE.gain_db(&recording) < SILENCE_DB).then_some(())
         });
-        self.expect_phone_hears_browser();
+        judge::expect_phone_hears_browser(&self.phone);
     }
 
     /// Takes the call back.
@@ -237,22 +203,7 @@ impl World {
 
     /// The same, but packets on their way to a port that the browser has just left may be lost.
     pub(crate) fn expect_stats_with(&mut self, lost: i64) -> Stats {
-        let mut last = Vec::new();
-        let browser = &mut self.browser;
-        let stats = poll(|| {
-            let stats = browser.stats();
-            last = stats.complaints(lost);
-            last.is_empty().then_some(stats)
-        });
-        let stats = stats.unwrap_or_else(|| panic!("the browser's statistics: {last:?}"));
-        let complaints = self.phone.complaints();
-        assert!(complaints.is_empty(), "the phone: {complaints:?}");
-        assert!(
-            stats.packets_received() <= u64::from(self.phone.sent()),
-            "more packets came than were sent"
-        );
-        println!("{}", stats.security());
-        stats
+        judge::expect_stats(&mut self.browser, &self.phone, lost)
     }
 
     /// The browser hangs up.
@@ -285,20 +236,6 @@ impl World {
 }
 
 const CALL_ID: &str = "to-the-browser";
-
-/// What is wrong with a recording that should hold `expected` at its level, and nothing of `unwanted`.
-/// Empty if nothing is.
-fn verdict(recording: &Recording, expected: Tone, unwanted: Tone) -> Option<String> {
-    let level = expected.gain_db(recording);
-    let other = unwanted.gain_db(recording);
-    let good = level.abs() <= TOLERANCE_DB && other < SILENCE_DB;
-    Some(if good {
-        String::new()
-    } else {
-        let (wanted, unwanted) = (expected.frequency_hz, unwanted.frequency_hz);
-        format!("{wanted} Hz at {level:.1} dB of what was sent, {unwanted} Hz at {other:.1} dB")
-    })
-}
 
 impl Drop for World {
     fn drop(&mut self) {

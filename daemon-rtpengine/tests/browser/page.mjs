@@ -2,39 +2,25 @@
 
 import { Inviter, Registerer, RegistererState, SessionState, UserAgent, Web } from "/sip.js/index.js";
 
-const SAMPLE_RATE = 48000;
-// The longest window that an AnalyserNode keeps: 0.7 s.
-const WINDOW = 32768;
-// Web Audio works in blocks of so many samples.
-const RENDER_QUANTUM = 128;
+import { Line, loopbackOnly } from "/line.mjs";
 
-/** Offers candidates on the loopback only: the test's traffic stays there, whatever else the machine has. */
+/** Offers candidates on the loopback only. */
 class LoopbackHandler extends Web.SessionDescriptionHandler {
   async getLocalSessionDescription() {
     const { type, sdp } = await super.getLocalSessionDescription();
-    const lines = sdp.split("\r\n");
-    const kept = lines.filter((line) => !line.startsWith("a=candidate:") || line.includes(" 127.0.0.1 "));
-    return { type, sdp: kept.join("\r\n") };
+    return { type, sdp: loopbackOnly(sdp) };
   }
 }
 
 class Phone {
-  #audio;
-  #microphone;
-  #analyser;
+  #line;
   #agent;
   #session;
   #ringing;
 
-  /** Registers at the proxy; the microphone gives a sine of `frequency` Hz and `amplitude`, where 1 is full scale. */
+  /** Registers at the proxy; the microphone gives a sine, see Line. */
   async start({ server, user, domain, frequency, amplitude }) {
-    this.#audio = new AudioContext({ sampleRate: SAMPLE_RATE });
-    const tone = new OscillatorNode(this.#audio, { frequency });
-    const level = new GainNode(this.#audio, { gain: amplitude });
-    this.#microphone = new MediaStreamAudioDestinationNode(this.#audio, { channelCount: 1 });
-    this.#analyser = new AnalyserNode(this.#audio, { fftSize: WINDOW });
-    tone.connect(level).connect(this.#microphone);
-    tone.start();
+    this.#line = new Line({ frequency, amplitude });
 
     this.#ringing = Promise.withResolvers();
     this.#agent = new UserAgent({
@@ -45,7 +31,7 @@ class Phone {
       sessionDescriptionHandlerFactory: (session) =>
         new LoopbackHandler(
           session.userAgent.getLogger("sip.SessionDescriptionHandler"),
-          async () => this.#microphone.stream,
+          async () => this.#line.microphone,
           { iceGatheringTimeout: 5000, peerConnectionConfiguration: { iceServers: [], rtcpMuxPolicy: "require" } },
         ),
       delegate: { onInvite: (invitation) => this.#ringing.resolve(invitation) },
@@ -72,17 +58,7 @@ class Phone {
     const established = reached(session, SessionState.Established);
     await begin(session);
     await established;
-    await this.#listen();
-  }
-
-  async #listen() {
-    const stream = this.#session.sessionDescriptionHandler.remoteMediaStream;
-    // Chromium decodes what comes from a peer only for an element that plays it.
-    const element = new Audio();
-    element.srcObject = stream;
-    element.muted = true;
-    await element.play();
-    this.#audio.createMediaStreamSource(stream).connect(this.#analyser);
+    await this.#line.listen(session.sessionDescriptionHandler.remoteMediaStream);
   }
 
   /** Holds the call or takes it back, by a re-INVITE; returns when that is answered. */
@@ -107,18 +83,9 @@ class Phone {
     await answered.promise;
   }
 
-  /** Listens for a while; signed 16-bit samples. */
+  /** Listens for a while. */
   async record() {
-    // The analyser has a window of the last samples: one that begins now.
-    const begin = this.#audio.currentTime;
-    const wanted = (WINDOW + RENDER_QUANTUM) / SAMPLE_RATE;
-    while (this.#audio.currentTime < begin + wanted) {
-      await new Promise((done) => setTimeout(done, 50));
-    }
-    const samples = new Float32Array(WINDOW);
-    this.#analyser.getFloatTimeDomainData(samples);
-    // As small numbers: they go through text.
-    return { rate: SAMPLE_RATE, samples: Array.from(samples, (x) => Math.round(x * 1e5) / 1e5) };
+    return this.#line.record();
   }
 
   /** Everything that the peer connection tells: a list of RTCStats. */

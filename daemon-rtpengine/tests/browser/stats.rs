@@ -108,6 +108,20 @@ impl Stats {
     pub(crate) fn dtls_role(&self) -> &str {
         self.only("transport")["dtlsRole"].as_str().unwrap_or("")
     }
+    /// The version of DTLS as on the wire: `FEFD` is 1.2, `FEFC` is 1.3.
+    pub(crate) fn tls_version(&self) -> &str {
+        self.only("transport")["tlsVersion"].as_str().unwrap_or("")
+    }
+    /// The suite of SRTP by its name in SDP (RFC 4568, RFC 7714); the browser has the name of DTLS (RFC 5764
+    /// §4.1.2).
+    pub(crate) fn srtp_cipher(&self) -> &str {
+        match self.only("transport")["srtpCipher"].as_str() {
+            Some("SRTP_AES128_CM_HMAC_SHA1_80") => "AES_CM_128_HMAC_SHA1_80",
+            Some("SRTP_AEAD_AES_128_GCM") => "AEAD_AES_128_GCM",
+            Some("SRTP_AEAD_AES_256_GCM") => "AEAD_AES_256_GCM",
+            other => other.unwrap_or("none"),
+        }
+    }
     /// What DTLS agreed on, for the log. The version as on the wire: FEFD is 1.2, FEFC is 1.3.
     pub(crate) fn security(&self) -> String {
         let transport = self.only("transport");

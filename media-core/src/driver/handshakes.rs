@@ -17,10 +17,11 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::DtlsConfig;
 use super::plane::{Message, ShardPort};
 use super::sys;
 use crate::dtls::{Association, AssociationConfig, DtlsEvent, DtlsFailure, KeyingMaterial, Role};
-use crate::engine::{Command, Handshake, HandshakeEvent, HandshakeStep, SrtpKeys};
+use crate::engine::{Agreement, Command, Handshake, HandshakeEvent, HandshakeStep, SrtpKeys};
 use crate::srtp::{CryptoSuite, MasterKey, SrtpParams};
 use crate::units::SocketId;
 use crate::wire::dtls::{HANDSHAKE_HEADER_LEN, RECORD_HEADER_LEN, is_client_hello};
@@ -41,6 +42,7 @@ const BATCH: usize = 64;
 /// Starts the thread. It ends when the sender is dropped.
 pub(super) fn start(
     shard: u8,
+    config: DtlsConfig,
     port: Arc<ShardPort>,
 ) -> io::Result<(SyncSender<HandshakeEvent>, JoinHandle<()>)> {
     let (sender, events) = mpsc::sync_channel(QUEUE);
@@ -49,6 +51,7 @@ pub(super) fn start(
         .spawn(move || {
             sys::yield_to_media();
             Handshakes {
+                config,
                 port,
                 entries: HashMap::new(),
                 commands: Vec::new(),
@@ -59,6 +62,7 @@ pub(super) fn start(
 }
 
 struct Handshakes {
+    config: DtlsConfig,
     port: Arc<ShardPort>,
     entries: HashMap<SocketId, Entry>,
     commands: Vec<Message>,
@@ -228,6 +232,8 @@ impl Handshakes {
             // The engine lets through only whom ICE or signalling has pointed to, and counts; a round
             // trip at the start of every call would cost more than it saves.
             verify_address: false,
+            client_offer: self.config.client_offer,
+            max_version: self.config.max_version,
             ..AssociationConfig::new(role, handshake.certificate.clone())
         };
         let association = handshake.association;
@@ -283,8 +289,9 @@ impl Entry {
                     n = 0;
                     self.settled = true;
                     failed = None;
-                    let keys = srtp_keys(suite, &keys).ok_or(DtlsFailure::Internal);
-                    commands.push(ended(socket, self.association, keys));
+                    let agreement = agreement(&self.attempts[0].state, suite, &keys);
+                    let outcome = agreement.ok_or(DtlsFailure::Internal);
+                    commands.push(ended(socket, self.association, outcome));
                 }
                 Some(event) => {
                     failed = Some(match event {
@@ -322,7 +329,7 @@ const CLOSE_NOTIFY: u8 = 0;
 fn ended(
     socket: SocketId,
     association: u32,
-    outcome: Result<Box<SrtpKeys>, DtlsFailure>,
+    outcome: Result<Box<Agreement>, DtlsFailure>,
 ) -> Message {
     Message::Engine(Command::HandshakeEnded {
         socket,
@@ -331,14 +338,22 @@ fn ended(
     })
 }
 
-/// Keys and salts as the SRTP layer takes them.
-fn srtp_keys(suite: CryptoSuite, keys: &KeyingMaterial) -> Option<Box<SrtpKeys>> {
+/// What an association has agreed on, keys and salts as the SRTP layer takes them.
+fn agreement(
+    state: &Association,
+    suite: CryptoSuite,
+    keys: &KeyingMaterial,
+) -> Option<Box<Agreement>> {
     let params = |key: &[u8], salt: &[u8]| {
         let bytes = zeroize::Zeroizing::new([key, salt].concat());
         MasterKey::new(suite, &bytes).ok().map(SrtpParams::new)
     };
-    Some(Box::new(SrtpKeys {
-        send: params(keys.local_key(), keys.local_salt())?,
-        receive: params(keys.remote_key(), keys.remote_salt())?,
+    Some(Box::new(Agreement {
+        version: state.version()?,
+        role: state.role(),
+        keys: SrtpKeys {
+            send: params(keys.local_key(), keys.local_salt())?,
+            receive: params(keys.remote_key(), keys.remote_salt())?,
+        },
     }))
 }

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::dtls::{ClientOffer, DtlsVersion};
 use crate::engine::{Event, HandshakeEvent, MediaPlane, ShardCounters};
 use crate::units::Now;
 
@@ -74,6 +75,27 @@ pub struct DriverConfig {
     pub pin: bool,
     /// Sockets per shard.
     pub max_sockets: u32,
+    /// What handshakes may agree on.
+    pub dtls: DtlsConfig,
+}
+
+/// Versions of DTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DtlsConfig {
+    /// What is said first where ours is the active role.
+    pub client_offer: ClientOffer,
+    /// The latest version that is agreed on, in either role.
+    pub max_version: DtlsVersion,
+}
+
+impl Default for DtlsConfig {
+    /// As client 1.2, which every peer has; as server the latest that the client has.
+    fn default() -> Self {
+        Self {
+            client_offer: ClientOffer::Compatible,
+            max_version: DtlsVersion::V1_3,
+        }
+    }
 }
 
 impl Default for DriverConfig {
@@ -85,6 +107,7 @@ impl Default for DriverConfig {
             buffers: 4096,
             pin: true,
             max_sockets: 65_536,
+            dtls: DtlsConfig::default(),
         }
     }
 }
@@ -159,7 +182,8 @@ impl Driver {
             let fail = |source| StartError::Shard { shard, source };
             let port = Arc::new(ShardPort::new(shard, config.max_sockets).map_err(fail)?);
             let counters = Arc::new(ShardCounters::default());
-            let (handshakes, thread) = handshakes::start(shard, Arc::clone(&port)).map_err(fail)?;
+            let (handshakes, thread) =
+                handshakes::start(shard, config.dtls, Arc::clone(&port)).map_err(fail)?;
             driver.threads.push(thread);
             let core = CoreParts {
                 port: Arc::clone(&port),

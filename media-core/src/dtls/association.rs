@@ -42,6 +42,15 @@ impl Role {
             Self::Passive => Self::Active,
         }
     }
+
+    /// Its word in `a=setup`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Passive => "passive",
+        }
+    }
 }
 
 /// What an active side says first; see the [module](super).
@@ -64,6 +73,17 @@ pub enum DtlsVersion {
     V1_3,
 }
 
+impl DtlsVersion {
+    /// As people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1_2 => "1.2",
+            Self::V1_3 => "1.3",
+        }
+    }
+}
+
 /// What an association is made of.
 #[derive(Clone, Debug)]
 pub struct AssociationConfig {
@@ -83,6 +103,9 @@ pub struct AssociationConfig {
     pub verify_address: bool,
     /// Active: what to say first.
     pub client_offer: ClientOffer,
+    /// No later version is agreed on, in neither role; with [`DtlsVersion::V1_2`] every offer is
+    /// [`ClientOffer::Compatible`].
+    pub max_version: DtlsVersion,
     /// When to send a flight again for the first time; doubles with each attempt.
     pub retransmit_after: Duration,
     /// How long the handshake may take, from the first datagram.
@@ -90,8 +113,8 @@ pub struct AssociationConfig {
 }
 
 impl AssociationConfig {
-    /// The defaults: all suites, [`DEFAULT_MTU`], address verified, 300 ms to the first repetition,
-    /// 30 s for all.
+    /// The defaults: all suites, both versions, [`DEFAULT_MTU`], address verified, 300 ms to the first
+    /// repetition, 30 s for all.
     #[must_use]
     pub fn new(role: Role, certificate: Certificate) -> Self {
         Self {
@@ -102,6 +125,7 @@ impl AssociationConfig {
             mtu: DEFAULT_MTU,
             verify_address: true,
             client_offer: ClientOffer::default(),
+            max_version: DtlsVersion::V1_3,
             retransmit_after: Duration::from_millis(300),
             timeout: Duration::from_secs(30),
         }
@@ -167,6 +191,7 @@ impl Association {
         config.mtu = config.mtu.max(MIN_MTU);
         let may_fall_back = config.role == Role::Active
             && config.client_offer == ClientOffer::Modern
+            && config.max_version == DtlsVersion::V1_3
             && config.mtu >= v13::MIN_MTU
             && v13::SUITES.iter().all(|s| config.suites.contains(s));
         let stage = match config.role {

@@ -5,10 +5,10 @@ use crate::wire::dtls::{
     MAX_CLIENT_HELLO_LEN, Records, is_client_hello,
 };
 
-use super::AssociationConfig;
 use super::inbox::{Inbox, Message};
 use super::keys::suite_of;
 use super::v13;
+use super::{AssociationConfig, DtlsVersion};
 
 /// Room for the longest hello and for fragments that come twice.
 const MAX_HELD: usize = 2 * MAX_CLIENT_HELLO_LEN;
@@ -65,7 +65,8 @@ impl HelloBuffer {
 
 /// Whether 1.3 is the version for this client.
 pub(super) fn wants_1_3(hello: &ClientHello<'_>, config: &AssociationConfig) -> bool {
-    if !hello.offers_version(DTLS_1_3) || config.mtu < v13::MIN_MTU {
+    let may = config.max_version == DtlsVersion::V1_3 && config.mtu >= v13::MIN_MTU;
+    if !may || !hello.offers_version(DTLS_1_3) {
         return false;
     }
     // dimpl takes the client's first profile that it knows, and asks nobody.

@@ -9,7 +9,7 @@
 //! | | version | certificates | SRTP profiles |
 //! |---|---|---|---|
 //! | passive, client offers 1.3 | 1.3 (`dimpl`) | ECDSA | GCM, `SHA1_80` |
-//! | passive, client offers 1.2 only, or 1.3 with none of those profiles | 1.2 (own) | ECDSA, RSA | all four |
+//! | passive, client offers 1.2 only, or 1.3 with none of those profiles, or 1.2 is our latest | 1.2 (own) | ECDSA, RSA | all four |
 //! | active, [`ClientOffer::Compatible`] | 1.2 (own) | ECDSA, RSA | all four |
 //! | active, [`ClientOffer::Modern`] | 1.3 or 1.2 (`dimpl`), else as above | ECDSA | GCM, `SHA1_80` |
 //!
@@ -17,7 +17,8 @@
 //! An active side must choose before it knows the peer. Every peer that does WebRTC or SIP today has 1.2,
 //! so the compatible hello always works; the modern one is for peers that are known to be browsers. A
 //! server that cannot take it says so by an alert, and we try again with the other, but not every server
-//! survives its own alert.
+//! survives its own alert. [`AssociationConfig::max_version`] keeps 1.3 out of both roles, for a peer whose
+//! 1.3 does not get on with ours.
 //!
 //! # Against floods
 //!

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{IceRoute, Protection, SrtpKeys, StreamCounters};
+use super::{Agreement, IceRoute, Protection, StreamCounters};
 use crate::dtls::DtlsFailure;
 use crate::units::{CallKey, ClockRate, PayloadType, SocketId};
 
@@ -56,7 +56,7 @@ pub enum Command {
         /// Of which of its associations; ignored if that is not the present one.
         association: u32,
         /// Keys, or why there are none.
-        outcome: Result<Box<SrtpKeys>, DtlsFailure>,
+        outcome: Result<Box<Agreement>, DtlsFailure>,
     },
     /// For tests of the promise that a panic ends one call only.
     #[cfg(feature = "testing")]

@@ -3,10 +3,9 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::DtlsState;
 use super::paths;
+use super::{DtlsState, DtlsTerms};
 use crate::ice::State;
-use crate::srtp::CryptoSuite;
 use crate::units::Ssrc;
 
 /// Why a packet went no further.
@@ -138,8 +137,8 @@ pub struct StreamCounters {
     pub(super) ice: Counter,
     /// Where DTLS stands, see [`StreamCounters::dtls_state`].
     pub(super) dtls: Counter,
-    /// The suite of its keys, see [`StreamCounters::dtls_suite`].
-    pub(super) dtls_suite: Counter,
+    /// What it has agreed on, see [`StreamCounters::dtls_terms`].
+    pub(super) dtls_terms: Counter,
     /// What this party's own RTCP says.
     pub reports: ReportCounters,
     /// Which of `ssrcs` the last RTP packet was from.
@@ -162,16 +161,14 @@ impl StreamCounters {
     pub fn dtls_state(&self) -> DtlsState {
         DtlsState::from_code(self.dtls.get())
     }
-    /// The suite that the handshake has chosen; `None`: there are no keys by DTLS.
+    /// What the handshake has agreed on; `None`: there are no keys by DTLS.
     #[must_use]
-    pub fn dtls_suite(&self) -> Option<CryptoSuite> {
-        let at = usize::try_from(self.dtls_suite.get().checked_sub(1)?).ok()?;
-        CryptoSuite::ALL.get(at).copied()
+    pub fn dtls_terms(&self) -> Option<DtlsTerms> {
+        DtlsTerms::from_code(self.dtls_terms.get())
     }
-    /// Where the handshake stands, and the suite of its keys, if it gave any.
-    pub(crate) fn set_dtls(&self, state: DtlsState, suite: Option<CryptoSuite>) {
-        let known = suite.and_then(|suite| CryptoSuite::ALL.iter().position(|s| *s == suite));
-        self.dtls_suite.set(known.map_or(0, |at| at as u64 + 1));
+    /// Where the handshake stands, and what it has agreed on, if it gave keys.
+    pub(crate) fn set_dtls(&self, state: DtlsState, terms: Option<DtlsTerms>) {
+        self.dtls_terms.set(DtlsTerms::code(terms));
         self.dtls.set(state.code());
     }
     /// Sum over all reasons.
@@ -312,22 +309,4 @@ pub struct ShardCounters {
     pub streams: Counter,
     /// CPU time of the shard's thread, nanoseconds, sampled about once a second.
     pub cpu_ns: Counter,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suites_survive_their_counter() {
-        let counters = StreamCounters::default();
-        assert_eq!(counters.dtls_suite(), None);
-        for suite in CryptoSuite::ALL {
-            counters.set_dtls(DtlsState::Connected, Some(suite));
-            assert_eq!(counters.dtls_suite(), Some(suite));
-            assert_eq!(counters.dtls_state(), DtlsState::Connected);
-        }
-        counters.set_dtls(DtlsState::Waiting, None);
-        assert_eq!(counters.dtls_suite(), None);
-    }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{
-    DropReason, Egress, Engine, Event, Handshake, Protection, SrtpKeys, Transmit, Verdict,
+    Agreement, DropReason, Egress, Engine, Event, Handshake, Protection, Transmit, Verdict,
 };
 use crate::buf::PacketBuf;
-use crate::dtls::DtlsFailure;
+use crate::dtls::{DtlsFailure, DtlsVersion, Role};
+use crate::srtp::CryptoSuite;
 use crate::units::SocketId;
 use crate::wire::dtls::is_client_hello;
 
@@ -197,7 +198,7 @@ impl Engine {
         &mut self,
         socket: SocketId,
         association: u32,
-        outcome: Result<&SrtpKeys, DtlsFailure>,
+        outcome: Result<&Agreement, DtlsFailure>,
     ) {
         let Some(stream) = self.stream_mut(socket) else {
             return;
@@ -209,12 +210,12 @@ impl Engine {
             return;
         }
         match outcome {
-            Ok(keys) => stream.guard.install(keys),
+            Ok(agreement) => stream.guard.install(&agreement.keys),
             Err(_) => stream.guard.shut(),
         }
         let state = outcome.map_or_else(DtlsState::Failed, |_| DtlsState::Connected);
-        let suite = outcome.ok().map(|keys| keys.send.suite());
-        stream.counters.set_dtls(state, suite);
+        let terms = outcome.ok().map(DtlsTerms::of);
+        stream.counters.set_dtls(state, terms);
     }
 
     /// There are no keys (yet).
@@ -302,9 +303,67 @@ impl DtlsState {
     }
 }
 
+/// What a handshake has agreed on, without the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DtlsTerms {
+    /// The version.
+    pub version: DtlsVersion,
+    /// Ours.
+    pub role: Role,
+    /// The protection profile, as a suite.
+    pub suite: CryptoSuite,
+}
+
+impl DtlsTerms {
+    fn of(agreement: &Agreement) -> Self {
+        Self {
+            version: agreement.version,
+            role: agreement.role,
+            suite: agreement.keys.send.suite(),
+        }
+    }
+
+    /// All that there are; each has its number in a counter by its place.
+    fn all() -> impl Iterator<Item = Self> {
+        let of_suite = |suite| {
+            [DtlsVersion::V1_2, DtlsVersion::V1_3]
+                .into_iter()
+                .flat_map(move |version| {
+                    [Role::Active, Role::Passive].map(|role| Self {
+                        version,
+                        role,
+                        suite,
+                    })
+                })
+        };
+        CryptoSuite::ALL.into_iter().flat_map(of_suite)
+    }
+
+    /// 0: there are none.
+    pub(super) fn code(terms: Option<Self>) -> u64 {
+        let known = Self::all().zip(1..).find(|(one, _)| Some(*one) == terms);
+        known.map_or(0, |(_, code)| code)
+    }
+
+    pub(super) fn from_code(code: u64) -> Option<Self> {
+        let at = usize::try_from(code.checked_sub(1)?).ok()?;
+        Self::all().nth(at)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn terms_survive_their_counter() {
+        assert_eq!(DtlsTerms::from_code(DtlsTerms::code(None)), None);
+        assert_eq!(DtlsTerms::all().count(), 4 * CryptoSuite::ALL.len());
+        for terms in DtlsTerms::all() {
+            let code = DtlsTerms::code(Some(terms));
+            assert_eq!(DtlsTerms::from_code(code), Some(terms));
+        }
+    }
 
     #[test]
     fn states_survive_their_counter() {

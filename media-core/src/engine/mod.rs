@@ -46,9 +46,9 @@ pub use counters::{
 };
 pub use egress::{Egress, Transmit};
 pub use event::{Event, TimeoutReason};
-pub use handshake::{DtlsState, HandshakeEvent, HandshakeStep};
+pub use handshake::{DtlsState, DtlsTerms, HandshakeEvent, HandshakeStep};
 pub use plane::{BindError, MediaPlane, SocketOptions};
-pub use protection::{Handshake, IceRoute, Protection, SrtpKeys};
+pub use protection::{Agreement, Handshake, IceRoute, Protection, SrtpKeys};
 
 /// A datagram as it came in.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::dtls::{Certificate, Fingerprint, Role};
+use crate::dtls::{Certificate, DtlsVersion, Fingerprint, Role};
 use crate::ice::{Candidate, Component, Credentials, Mode};
 use crate::srtp::SrtpParams;
 
@@ -43,6 +43,17 @@ pub struct Handshake {
     pub certificate: Certificate,
     /// Of the party's certificate; empty: not known yet.
     pub fingerprints: Vec<Fingerprint>,
+}
+
+/// What a handshake has ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The version that the two sides have in common.
+    pub version: DtlsVersion,
+    /// Ours.
+    pub role: Role,
+    /// Of both directions, for the protection profile that was chosen.
+    pub keys: SrtpKeys,
 }
 
 /// The ICE agent of a stream (RFC 8445).

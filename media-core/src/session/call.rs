@@ -403,8 +403,10 @@ impl Media {
     /// The suite that the handshake has chosen, or else what the party was offered first or has agreed on.
     pub(super) fn suite(&self) -> Option<CryptoSuite> {
         // One association is all there is where RTCP shares the port.
-        let chosen = self.live(false).and_then(StreamCounters::dtls_suite);
-        chosen.or_else(|| self.protection.sdes.shown.first().map(|line| line.suite))
+        let chosen = self.live(false).and_then(StreamCounters::dtls_terms);
+        chosen
+            .map(|terms| terms.suite)
+            .or_else(|| self.protection.sdes.shown.first().map(|line| line.suite))
     }
 
     /// Counters of the port in use: whose agent and whose keys these are. Muxed RTCP has none.

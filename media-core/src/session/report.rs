@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Verdict;
+use crate::engine::DtlsTerms;
 use crate::units::Ssrc;
 
 /// One call at one moment. All times are since 1970-01-01 UTC.
@@ -83,6 +84,8 @@ pub struct StreamReport {
     pub advertised_endpoint: Option<SocketAddr>,
     /// `crypto suite` that the party was offered first, or has agreed on (RFC 4568, RFC 5764).
     pub crypto_suite: Option<&'static str>,
+    /// What the DTLS handshake on this port has agreed on.
+    pub dtls: Option<DtlsTerms>,
     /// `last packet`; when the stream was set up, if there was none.
     pub last_packet: Duration,
     /// `flags`, in rtpengine's words.

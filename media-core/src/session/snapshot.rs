@@ -161,6 +161,7 @@ impl Snapshot<'_> {
             endpoint: stream.endpoint().filter(|_| !shares_endpoint),
             advertised_endpoint: stream.said.filter(|_| !shares_endpoint),
             crypto_suite: media.suite().map(CryptoSuite::name),
+            dtls: live.and_then(StreamCounters::dtls_terms),
             last_packet: last.map_or(media.since, |at| self.now.unix_at(at)),
             flags: set(&flags),
             ssrc: latest(media, is_rtcp),

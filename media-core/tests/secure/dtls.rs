@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use media_core::dtls::{Certificate, DtlsFailure, HashFunction, Role};
+use media_core::dtls::{Certificate, DtlsFailure, DtlsVersion, HashFunction, Role};
 use media_core::engine::{
-    Command, DropReason, DtlsState, Event, Handshake, HandshakeStep, Protection, SrtpKeys, Verdict,
+    Agreement, Command, DropReason, DtlsState, DtlsTerms, Event, Handshake, HandshakeStep,
+    Protection, SrtpKeys, Verdict,
 };
 use media_core::srtp::CryptoSuite;
 use media_core::testing::packets::RtpStream;
@@ -48,7 +49,13 @@ fn ended(association: u32, outcome: Result<&SrtpKeys, DtlsFailure>) -> Command {
     Command::HandshakeEnded {
         socket: socket(0),
         association,
-        outcome: outcome.map(|keys| Box::new(keys.clone())),
+        outcome: outcome.map(|keys| {
+            Box::new(Agreement {
+                version: DtlsVersion::V1_3,
+                role: Role::Passive,
+                keys: keys.clone(),
+            })
+        }),
     }
 }
 
@@ -80,8 +87,15 @@ fn media_waits_for_the_keys_and_flows_with_them() {
     let datagram = HandshakeStep::Datagram(party(0), record().into());
     assert_eq!(steps(&mut bench), [(1, datagram)]);
 
+    assert_eq!(counters.dtls_terms(), None);
     bench.command(ended(1, Ok(&keys)));
     assert_eq!(counters.dtls_state(), DtlsState::Connected);
+    let terms = DtlsTerms {
+        version: DtlsVersion::V1_3,
+        role: Role::Passive,
+        suite: SUITE,
+    };
+    assert_eq!(counters.dtls_terms(), Some(terms));
     let plain = stream.next_packet();
     assert_eq!(bench.relay(0, &secure.protect(&plain)), plain);
     assert_eq!(secure.unprotect(&bench.relay(1, &plain)), Ok(plain));

@@ -2,8 +2,8 @@
 //! daemon's differential test); here, what is agreed on.
 
 use super::*;
-use crate::dtls::DtlsFailure;
-use crate::engine::DtlsState;
+use crate::dtls::{DtlsFailure, DtlsVersion, Role};
+use crate::engine::{DtlsState, DtlsTerms};
 use crate::sdp::{IceOption, Setup};
 use crate::srtp::CryptoSuite;
 
@@ -386,9 +386,16 @@ fn reports_tell_what_became_of_a_handshake() {
     counters.set_dtls(DtlsState::Failed(mismatch), None);
     assert_eq!(stream().verdict, Verdict::DtlsFailed(mismatch));
     assert!(!verified());
+    assert_eq!(stream().dtls, None);
     let suite = CryptoSuite::AeadAes128Gcm;
-    counters.set_dtls(DtlsState::Connected, Some(suite));
+    let terms = DtlsTerms {
+        version: DtlsVersion::V1_3,
+        role: Role::Active,
+        suite,
+    };
+    counters.set_dtls(DtlsState::Connected, Some(terms));
     assert_eq!(stream().verdict, Verdict::NeverAPacket);
+    assert_eq!(stream().dtls, Some(terms));
     assert_eq!(
         (stream().crypto_suite, verified()),
         (Some(suite.name()), true)
