@@ -61,7 +61,7 @@ impl Direct {
         let daemons = Version::ALL.map(|version| {
             let option = format!("--dtls-version={version}");
             let arguments = ["--interface=127.0.0.1", "--delete-delay=0", &option];
-            Daemon::start(&Program::under_test(), version, 48, &arguments, &dir)
+            Daemon::start(&Program::ours(), version, 48, &arguments, &dir)
         });
         let ports = PortBlock::take(50);
         let driver = ports.first() + DRIVER_PORT;

@@ -34,6 +34,14 @@ impl Program {
         }
     }
 
+    /// The same, but never rtpengine: for what only ours has.
+    pub(crate) fn ours() -> Self {
+        match Self::under_test() {
+            Self::Rtpengine => Self::Ours(own_path()),
+            ours => ours,
+        }
+    }
+
     fn command(&self) -> Command {
         match self {
             Self::Rtpengine => {
