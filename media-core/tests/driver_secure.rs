@@ -27,6 +27,9 @@ use media_core::units::{CallKey, ShardId};
 const TICK: Duration = Duration::from_millis(1);
 const SHARD: ShardId = ShardId::new(0);
 
+/// RFC 6347 §4.3.2.
+const HELLO_VERIFY_REQUEST: u8 = 3;
+
 fn certificate() -> Certificate {
     Certificate::generate(Driver::now()).unwrap()
 }
@@ -263,6 +266,10 @@ on_both_drivers! {
         // One begins and falls silent, one goes all the way with another certificate.
         let strangers = [common::peer(false), common::peer(false)];
         Party::new(Role::Active, &others, &ours, &strangers[0], call.local[0]).flush();
+        // It is to show that it receives before it gets more than it has sent.
+        let mut answer = [0; 2048];
+        let len = strangers[0].recv(&mut answer).unwrap();
+        assert!(len < 100 && answer[13] == HELLO_VERIFY_REQUEST, "{len} bytes");
         Party::new(Role::Active, &others, &ours, &strangers[1], call.local[0]).run();
         let mut party = Party::new(Role::Active, &theirs, &ours, &call.peers[0], call.local[0]);
         party.flush();

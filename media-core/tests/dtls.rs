@@ -433,6 +433,11 @@ fn keys_wait_for_the_fingerprint() {
         let mut pair = perfect(configs);
         assert!(pair.events[0].is_empty(), "{:?}", pair.events[0]);
         assert_eq!(pair.sides[0].poll_timeout(), None, "it may take its time");
+        pair.sides[0].set_remote_fingerprints(pair.now, Vec::new());
+        assert!(
+            !pair.sides[0].is_over(),
+            "a description without any says nothing"
+        );
         let right = vec![fingerprint(1, HashFunction::Sha512)];
         pair.now += 100 * SECONDS;
         pair.sides[0].set_remote_fingerprints(pair.now, right.clone());
@@ -465,38 +470,78 @@ fn sides_without_a_common_profile_say_so() {
     assert_eq!(made.err(), Some(DtlsFailure::NoCommonProfile));
 }
 
+/// A fatal alert that nothing protects.
+const ALERT: [u8; 15] = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+
 #[test]
-fn an_alert_ends_a_handshake_and_a_plain_one_no_association() {
-    let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+fn an_alert_ends_a_handshake_if_silence_follows_and_a_plain_one_no_association() {
     for (offer, _) in VERSIONS {
         let mut pair = Pair::new(configs(offer), LinkConfig::default(), 0);
-        pair.sides[0].handle_datagram(pair.now, &alert);
-        if offer == ClientOffer::Modern {
-            // It may be too modern: once more, in the old way.
+        // The first may say that the hello is too modern: once more, in the old way.
+        for _ in 0..2 {
+            pair.sides[0].handle_datagram(pair.now, &ALERT);
             assert!(!pair.sides[0].is_over());
-            pair.sides[0].handle_datagram(pair.now, &alert);
         }
+        pair.run(&mut |_, _, _| vec![]);
         assert!(pair.sides[0].is_over());
-        let event = pair.sides[0].poll_event();
-        assert!(matches!(
-            event,
-            Some(DtlsEvent::Failed(DtlsFailure::Alert(40)))
-        ));
+        assert_eq!(pair.failure(0), DtlsFailure::Alert(40));
+        assert!(pair.elapsed() <= 2 * SECONDS, "{:?}", pair.elapsed());
 
         let mut pair = perfect(configs(offer));
         for side in &mut pair.sides {
-            side.handle_datagram(pair.now, &alert);
+            side.handle_datagram(pair.now, &ALERT);
             assert!(!side.is_over() && side.poll_event().is_none());
         }
     }
 }
 
 #[test]
+fn an_alert_of_whomever_ends_no_handshake_of_1_2() {
+    let link = LinkConfig {
+        delay: Duration::from_millis(200),
+        ..LinkConfig::default()
+    };
+    let mut pair = Pair::new(configs(ClientOffer::Compatible), link, 0);
+    pair.run(&mut |_, _, datagram| vec![ALERT.to_vec(), datagram, ALERT.to_vec()]);
+    assert_same_keys(&pair);
+    // Its last is no reason to give up what has ended well.
+    for side in &mut pair.sides {
+        side.handle_timeout(pair.now + 100 * SECONDS);
+        assert!(!side.is_over());
+    }
+}
+
+#[test]
+fn a_hello_with_a_forged_address_buys_little() {
+    let mut configs = configs(ClientOffer::Compatible);
+    configs[1].verify_address = false;
+    let mut pair = Pair::new(configs, LinkConfig::default(), 0);
+    let mut bytes = [0; 2];
+    pair.run(&mut |from, number, datagram| {
+        if from == 0 && number > 1 {
+            return vec![];
+        }
+        bytes[from] += datagram.len();
+        if from == 0 { vec![datagram] } else { vec![] }
+    });
+    assert_eq!(pair.failure(1), DtlsFailure::Timeout);
+    assert!(bytes[1] <= 30 * bytes[0], "{bytes:?}");
+
+    configs = self::configs(ClientOffer::Compatible);
+    let mut pair = Pair::new(configs, LinkConfig::default(), 0);
+    let mut bytes = [0; 2];
+    pair.run(&mut |from, _, datagram| {
+        bytes[from] += datagram.len();
+        if from == 0 { vec![datagram] } else { vec![] }
+    });
+    assert!(bytes[1] <= bytes[0], "{bytes:?}");
+}
+
+#[test]
 fn a_refused_modern_hello_is_followed_by_a_compatible_one() {
     let mut pair = Pair::new(configs(ClientOffer::Modern), LinkConfig::default(), 0);
     while pair.sides[0].poll_transmit().is_some() {}
-    let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
-    pair.sides[0].handle_datagram(pair.now, &alert);
+    pair.sides[0].handle_datagram(pair.now, &ALERT);
     pair.run(&mut honest);
     assert_same_keys(&pair);
     assert_eq!(pair.sides[0].version(), Some(DtlsVersion::V1_2));

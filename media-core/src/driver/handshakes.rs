@@ -161,10 +161,13 @@ impl Handshakes {
             HandshakeStep::Begin(to)
                 if handshake.role == Some(Role::Active) && !self.entries.contains_key(&socket) =>
             {
-                self.begin(now, socket, &handshake, Role::Active, to, None);
+                self.begin(now, socket, &handshake, to, None, false);
             }
             HandshakeStep::Datagram(from, datagram) => {
-                self.datagram(now, socket, &handshake, from, &datagram);
+                self.datagram(now, socket, &handshake, from, &datagram, false);
+            }
+            HandshakeStep::Stranger(from, datagram) => {
+                self.datagram(now, socket, &handshake, from, &datagram, true);
             }
             HandshakeStep::Restate => {
                 let entry = self.entries.get_mut(&socket);
@@ -187,6 +190,7 @@ impl Handshakes {
         handshake: &Handshake,
         from: SocketAddr,
         datagram: &[u8],
+        verify_address: bool,
     ) {
         // Whoever gets our offer may begin before its answer tells us so.
         let random = match handshake.role {
@@ -198,7 +202,7 @@ impl Handshakes {
             .get(&socket)
             .is_some_and(|entry| entry.settled || entry.place(from, random).is_some());
         if !known && random.is_some() {
-            self.begin(now, socket, handshake, Role::Passive, from, random);
+            self.begin(now, socket, handshake, from, random, verify_address);
         }
         let Some(entry) = self.entries.get_mut(&socket) else {
             return;
@@ -219,19 +223,23 @@ impl Handshakes {
         now: Instant,
         socket: SocketId,
         handshake: &Handshake,
-        role: Role,
         to: SocketAddr,
         random: Option<[u8; RANDOM_LEN]>,
+        verify_address: bool,
     ) {
         let at_work: usize = self.entries.values().map(|e| e.attempts.len()).sum();
         if at_work >= MAX_ASSOCIATIONS {
             return;
         }
+        let role = match random {
+            Some(_) => Role::Passive,
+            None => Role::Active,
+        };
         let config = AssociationConfig {
             remote_fingerprints: handshake.fingerprints.clone(),
-            // The engine lets through only whom ICE or signalling has pointed to, and counts; a round
-            // trip at the start of every call would cost more than it saves.
-            verify_address: false,
+            // For whom ICE or signalling has pointed to, a round trip at the start of every call would cost
+            // more than it saves.
+            verify_address,
             client_offer: self.config.client_offer,
             max_version: self.config.max_version,
             ..AssociationConfig::new(role, handshake.certificate.clone())

@@ -176,7 +176,10 @@ impl Core {
         } else {
             event
         };
-        if !matches!(unsent.step, HandshakeStep::Datagram(..)) {
+        if !matches!(
+            unsent.step,
+            HandshakeStep::Datagram(..) | HandshakeStep::Stranger(..)
+        ) {
             self.late.push_back(unsent);
         }
     }

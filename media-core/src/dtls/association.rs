@@ -279,10 +279,10 @@ impl Association {
     }
 
     /// Says what the peer's certificate must be, as soon as its description tells; before, during or
-    /// after the handshake. Keys are given out only then, and are void if it is another.
+    /// after the handshake. Keys are given out only then, and are void if it is another. An empty list says nothing.
     pub fn set_remote_fingerprints(&mut self, now: Instant, fingerprints: Vec<Fingerprint>) {
         self.config.remote_fingerprints = fingerprints;
-        if self.peer_certificate.is_some() {
+        if self.peer_certificate.is_some() && !self.config.remote_fingerprints.is_empty() {
             self.check(now);
         }
     }

@@ -66,17 +66,18 @@ impl Inbox {
         }
     }
 
+    /// Whether the message of this number has been taken already.
+    pub(super) fn is_old(&self, seq: u16) -> bool {
+        seq.wrapping_sub(self.next) > u16::MAX / 2
+    }
+
     /// Takes a fragment.
     pub(super) fn push(&mut self, fragment: &HandshakeFragment<'_>) -> Kept {
-        let ahead = fragment.message_seq.wrapping_sub(self.next);
-        if ahead >= WINDOW {
-            return if ahead > u16::MAX / 2 {
-                Kept::Old
-            } else {
-                Kept::Dropped
-            };
+        if self.is_old(fragment.message_seq) {
+            return Kept::Old;
         }
-        if fragment.message_len > MAX_MESSAGE_LEN {
+        let ahead = fragment.message_seq.wrapping_sub(self.next);
+        if ahead >= WINDOW || fragment.message_len > MAX_MESSAGE_LEN {
             return Kept::Dropped;
         }
         // Two fragments that disagree on their message: at most one is the peer's. The newer has the
@@ -119,8 +120,7 @@ impl Inbox {
         let ahead = |seq: u16| seq.wrapping_sub(self.next);
         self.partial.sort_by_key(|p| ahead(p.seq));
         loop {
-            let held: usize = self.partial.iter().map(|p| p.body.len()).sum();
-            if held + fragment.message_len <= MAX_HELD {
+            if self.held() + fragment.message_len <= MAX_HELD {
                 return true;
             }
             let last = self.partial.last().map_or(0, |p| ahead(p.seq));
@@ -129,6 +129,11 @@ impl Inbox {
             }
             self.partial.pop();
         }
+    }
+
+    /// Bytes that are held.
+    pub(super) fn held(&self) -> usize {
+        self.partial.iter().map(|p| p.body.len()).sum()
     }
 
     /// The next message in order, once it is whole.
@@ -237,14 +242,13 @@ mod tests {
         for seq in (1..8).rev() {
             inbox.push(&fragment(seq, MAX_MESSAGE_LEN, 1, &[1]));
         }
-        let held = |inbox: &Inbox| inbox.partial.iter().map(|p| p.body.len()).sum::<usize>();
-        assert!(held(&inbox) <= MAX_HELD);
+        assert!(inbox.held() <= MAX_HELD);
         let body = vec![3; MAX_MESSAGE_LEN];
         assert_eq!(
             inbox.push(&fragment(0, MAX_MESSAGE_LEN, 0, &body)),
             Kept::New
         );
-        assert!(held(&inbox) <= MAX_HELD);
+        assert!(inbox.held() <= MAX_HELD);
         assert_eq!(inbox.pop().map(|m| m.body), Some(body));
         let long = fragment(1, MAX_MESSAGE_LEN + 1, 0, &[1]);
         assert_eq!(inbox.push(&long), Kept::Dropped);

@@ -43,6 +43,9 @@ pub enum HandshakeStep {
     Begin(SocketAddr),
     /// A datagram came from this address.
     Datagram(SocketAddr, Box<[u8]>),
+    /// The same from whom neither ICE nor a description vouches for: it must show that it receives there
+    /// before it is answered at length.
+    Stranger(SocketAddr, Box<[u8]>),
     /// The party's fingerprints have become known or are others.
     Restate,
     /// The stream has ended, or has other keys.
@@ -121,7 +124,11 @@ impl Engine {
         if !is_known {
             stream.greeting.note(from);
         }
-        let step = HandshakeStep::Datagram(from, packet.as_slice().into());
+        let is_stranger = stream.path.is_none() && stream.endpoint() != Some(from);
+        let step = match packet.as_slice().into() {
+            datagram if is_stranger => HandshakeStep::Stranger(from, datagram),
+            datagram => HandshakeStep::Datagram(from, datagram),
+        };
         let handshake = Arc::clone(handshake);
         self.greet(socket, handshake, step);
         Verdict::Consumed

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use media_core::dtls::{Certificate, DtlsFailure, DtlsVersion, HashFunction, Role};
+use media_core::dtls::{
+    Association, AssociationConfig, Certificate, DtlsFailure, DtlsVersion, HashFunction, Role,
+};
 use media_core::engine::{
     Agreement, Command, DropReason, DtlsState, DtlsTerms, Event, Handshake, HandshakeStep,
     Protection, SrtpKeys, Verdict,
@@ -216,6 +218,25 @@ fn a_stream_buys_so_much_of_a_handshakes_work_per_second() {
         assert_eq!(bench.receive(1, party(1), &record()), Verdict::Consumed);
         steps(&mut bench);
         bench.now += Duration::from_secs(1);
+    }
+}
+
+#[test]
+fn whoever_begins_from_elsewhere_is_a_stranger() {
+    let ours = handshake(1, Some(Role::Passive));
+    let (mut bench, _) = Bench::call([dtls(&ours), Protection::None]);
+    steps(&mut bench);
+    let config = AssociationConfig::new(Role::Active, ours.certificate.clone());
+    let mut active = Association::new(config, bench.now).unwrap();
+    let hello = active.poll_transmit().unwrap();
+    for from in [stranger(), party(0), stranger()] {
+        assert_eq!(bench.receive(0, from, &hello), Verdict::Consumed);
+        let step = if from == stranger() {
+            HandshakeStep::Stranger(from, hello.as_slice().into())
+        } else {
+            HandshakeStep::Datagram(from, hello.as_slice().into())
+        };
+        assert_eq!(steps(&mut bench), [(1, step)]);
     }
 }
 

@@ -12,7 +12,10 @@ use crate::wire::dtls::DTLS_1_2;
 
 use super::message as m;
 use super::suite::{GROUPS, OUR_SCHEME, SUITES, verify};
-use super::{BAD_SIGNATURE, Dtls12, Fatal, ILLEGAL, INTERNAL, MALFORMED, State, UNEXPECTED, fatal};
+use super::{
+    BAD_SIGNATURE, Dtls12, Fatal, ILLEGAL, INTERNAL, MALFORMED, RENEGOTIATION, State, UNEXPECTED,
+    fatal,
+};
 
 impl Dtls12 {
     /// Starts, or starts again with the server's cookie.
@@ -49,7 +52,7 @@ impl Dtls12 {
                 self.remember(message);
                 Ok(())
             }
-            (State::ServerHelloDone, m::SERVER_HELLO_DONE) => {
+            (State::ServerHelloDone, m::SERVER_HELLO_DONE) if message.body.is_empty() => {
                 self.remember(message);
                 self.answer_server(now)
             }
@@ -71,8 +74,11 @@ impl Dtls12 {
         }
         let suite = SUITES.iter().find(|suite| suite.id == hello.suite);
         self.suite = suite.ok_or(ILLEGAL)?;
-        if hello.compression != 0 {
+        if hello.compression != 0 || hello.has_mki {
             return Err(ILLEGAL);
+        }
+        if hello.is_renegotiation {
+            return Err(RENEGOTIATION);
         }
         let profile = hello
             .srtp_profile

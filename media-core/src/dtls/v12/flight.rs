@@ -43,11 +43,14 @@ pub(super) struct Flight {
     timer: Option<Instant>,
     last_sent: Option<Instant>,
     repeats: u32,
+    /// How often it was sent again without being asked, and how often it may be.
+    unasked: u32,
+    max_unasked: u32,
     out: VecDeque<Vec<u8>>,
 }
 
 impl Flight {
-    pub(super) fn new(mtu: usize, first_rto: Duration) -> Self {
+    pub(super) fn new(mtu: usize, first_rto: Duration, max_unasked: u32) -> Self {
         Self {
             items: Vec::new(),
             cipher: None,
@@ -59,6 +62,8 @@ impl Flight {
             timer: None,
             last_sent: None,
             repeats: 0,
+            unasked: 0,
+            max_unasked,
             out: VecDeque::new(),
         }
     }
@@ -73,6 +78,7 @@ impl Flight {
         self.items.clear();
         self.timer = None;
         self.repeats = 0;
+        self.unasked = 0;
         self.rto = self.first_rto;
     }
 
@@ -103,7 +109,13 @@ impl Flight {
 
     /// Sends it again if its time has come.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if self.timer.is_some_and(|at| at <= now) {
+        if self.timer.is_none_or(|at| at > now) {
+            return;
+        }
+        if self.unasked >= self.max_unasked {
+            self.timer = None;
+        } else {
+            self.unasked += 1;
             self.rto = (self.rto * 2).min(MAX_RTO);
             self.send(now, true);
         }

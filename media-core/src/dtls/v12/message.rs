@@ -145,6 +145,10 @@ pub(super) struct ServerHello {
     pub(super) extended_master_secret: bool,
     /// The one profile, if it answered use_srtp.
     pub(super) srtp_profile: Option<Option<CryptoSuite>>,
+    /// It wants SRTP packets to say which key is theirs, unasked (RFC 5764 §4.1.3).
+    pub(super) has_mki: bool,
+    /// It goes on from another handshake (RFC 5746 §3.4).
+    pub(super) is_renegotiation: bool,
 }
 
 pub(super) fn parse_server_hello(mut body: &[u8]) -> Option<ServerHello> {
@@ -169,13 +173,14 @@ pub(super) fn parse_server_hello(mut body: &[u8]) -> Option<ServerHello> {
             .find(|(found, _)| *found == wanted)
             .map(|(_, body)| body)
     };
-    let srtp_profile = match find(EXT_USE_SRTP) {
-        None => None,
+    let (srtp_profile, has_mki) = match find(EXT_USE_SRTP) {
+        None => (None, false),
         Some(mut body) => {
             let mut chosen = numbers(take_vec16(&mut body)?);
             let profile = chosen.next()?;
             // Exactly one (RFC 5764 §4.1.1).
-            Some(suite_of(profile).filter(|_| chosen.next().is_none()))
+            let profile = suite_of(profile).filter(|_| chosen.next().is_none());
+            (Some(profile), !take_vec8(&mut body)?.is_empty())
         }
     };
     Some(ServerHello {
@@ -185,7 +190,14 @@ pub(super) fn parse_server_hello(mut body: &[u8]) -> Option<ServerHello> {
         compression,
         extended_master_secret: find(EXT_EXTENDED_MASTER_SECRET).is_some(),
         srtp_profile,
+        has_mki,
+        is_renegotiation: is_renegotiation(find(EXT_RENEGOTIATION_INFO)),
     })
+}
+
+/// Of the body of renegotiation_info, if there is one.
+fn is_renegotiation(info: Option<&[u8]>) -> bool {
+    info.is_some_and(|info| info != [0])
 }
 
 /// What a server found in a ClientHello beyond its plain fields.
@@ -208,6 +220,10 @@ impl<'a> ClientOffers<'a> {
     }
     pub(super) fn extended_master_secret(&self) -> bool {
         self.hello.extension(EXT_EXTENDED_MASTER_SECRET).is_some()
+    }
+    /// It goes on from another handshake (RFC 5746 §3.6).
+    pub(super) fn is_renegotiation(&self) -> bool {
+        is_renegotiation(self.hello.extension(EXT_RENEGOTIATION_INFO))
     }
     fn renegotiation_info(&self) -> bool {
         self.hello.extension(EXT_RENEGOTIATION_INFO).is_some()

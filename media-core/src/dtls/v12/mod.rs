@@ -29,10 +29,13 @@ mod message;
 mod record;
 mod server;
 mod suite;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::tls_prf::Secret;
 use aws_lc_rs::{agreement, digest, rand};
 
@@ -52,6 +55,12 @@ use suite::{Group, Suite};
 /// one that matters so early, takes 61 bytes.
 const MAX_EARLY: usize = 4;
 const MAX_EARLY_LEN: usize = 128;
+/// How long the peer may go on as if nothing were wrong, before a plain alert is believed: anybody could have
+/// sent it, but after its own the peer is silent.
+const DOUBT: Duration = Duration::from_secs(2);
+/// How often a server sends a flight again unasked. Whoever forged the hello's address asks for no more, and a
+/// client that is there repeats itself.
+const MAX_UNASKED: u32 = 3;
 const COOKIE_LEN: usize = 20;
 const VERIFY_DATA_LEN: usize = 12;
 const MASTER_SECRET_LEN: usize = 48;
@@ -86,6 +95,8 @@ const fn fatal(failure: DtlsFailure, alert: u8) -> Fatal {
 const MALFORMED: Fatal = fatal(DtlsFailure::Protocol, alert::DECODE_ERROR);
 const ILLEGAL: Fatal = fatal(DtlsFailure::Protocol, alert::ILLEGAL_PARAMETER);
 const UNEXPECTED: Fatal = fatal(DtlsFailure::Protocol, alert::UNEXPECTED_MESSAGE);
+/// The peer goes on from a handshake that we know nothing of (RFC 5746 §3.4, §3.6).
+const RENEGOTIATION: Fatal = fatal(DtlsFailure::Protocol, alert::HANDSHAKE_FAILURE);
 const INTERNAL: Fatal = fatal(DtlsFailure::Internal, alert::INTERNAL_ERROR);
 const BAD_SIGNATURE: Fatal = fatal(DtlsFailure::BadSignature, alert::DECRYPT_ERROR);
 
@@ -117,6 +128,8 @@ pub(super) struct Dtls12 {
     replay: ReplayWindow,
     early: Vec<Vec<u8>>,
     peer_repeats: bool,
+    /// A plain alert, and when to believe it.
+    refused: Option<(u8, Instant)>,
     outputs: VecDeque<Output>,
 }
 
@@ -153,9 +166,9 @@ impl Dtls12 {
             rand::fill(&mut random).map_err(|_| DtlsFailure::Internal)?;
             cookie = Some(random);
         }
-        let state = match role {
-            Role::Active => State::ServerHello,
-            Role::Passive => State::ClientHello,
+        let (state, max_unasked) = match role {
+            Role::Active => (State::ServerHello, u32::MAX),
+            Role::Passive => (State::ClientHello, MAX_UNASKED),
         };
         Ok(Self {
             role,
@@ -164,7 +177,7 @@ impl Dtls12 {
             state,
             inbox: Inbox::new(first_message),
             next_message: first_message,
-            flight: Flight::new(config.mtu, config.retransmit_after),
+            flight: Flight::new(config.mtu, config.retransmit_after, max_unasked),
             transcript: Vec::new(),
             client_random,
             server_random,
@@ -181,6 +194,7 @@ impl Dtls12 {
             replay: ReplayWindow::default(),
             early: Vec::new(),
             peer_repeats: false,
+            refused: None,
             outputs: VecDeque::new(),
         })
     }
@@ -237,24 +251,33 @@ impl Dtls12 {
     ) -> Result<(), Fatal> {
         match content_type {
             HANDSHAKE => self.on_fragments(now, epoch, content),
-            ALERT => self.on_alert(epoch, content),
+            ALERT => self.on_alert(now, epoch, content),
             // ChangeCipherSpec says nothing that the epoch does not; application data has no taker.
             _ => Ok(()),
         }
     }
 
     fn on_fragments(&mut self, now: Instant, epoch: u16, content: &[u8]) -> Result<(), Fatal> {
+        // Whoever waits for Finished waits for nothing plain; all that it says is that the peer repeats itself.
+        let is_late = epoch == 0
+            && matches!(
+                self.state,
+                State::ServerFinished | State::ClientFinished | State::Established
+            );
         for fragment in HandshakeFragments::new(content) {
             // Only Finished is protected, and always: whatever else is forged or of no use.
             if (fragment.message_type == message::FINISHED) != (epoch == EPOCH) {
                 continue;
             }
-            match self.inbox.push(&fragment) {
-                Kept::Old => self.peer_repeats = true,
-                Kept::New | Kept::Dropped => {}
-            }
+            let is_old = if is_late {
+                self.inbox.is_old(fragment.message_seq)
+            } else {
+                self.inbox.push(&fragment) == Kept::Old
+            };
+            self.peer_repeats |= is_old;
         }
         while let Some(message) = self.inbox.pop() {
+            self.refused = None;
             match self.role {
                 Role::Active => self.on_server_message(now, &message)?,
                 Role::Passive => self.on_client_message(now, &message)?,
@@ -263,27 +286,33 @@ impl Dtls12 {
         Ok(())
     }
 
-    fn on_alert(&mut self, epoch: u16, content: &[u8]) -> Result<(), Fatal> {
+    fn on_alert(&mut self, now: Instant, epoch: u16, content: &[u8]) -> Result<(), Fatal> {
         let &[level, description] = content else {
             return Ok(());
         };
-        if self.state == State::Established && epoch == 0 {
-            return Ok(()); // anybody could have sent it
-        }
+        let is_done = self.state == State::Established;
         match (level, description) {
-            (_, alert::CLOSE_NOTIFY) if self.state == State::Established => {
+            (2, _) | (_, alert::CLOSE_NOTIFY) if epoch == 0 => {
+                if !is_done {
+                    self.refused.get_or_insert((description, now + DOUBT));
+                }
+                Ok(())
+            }
+            (_, alert::CLOSE_NOTIFY) if is_done => {
                 self.close_with(alert::CLOSE_NOTIFY);
                 self.outputs.push_back(Output::Closed);
                 Ok(())
             }
-            (2, _) | (_, alert::CLOSE_NOTIFY) => {
-                self.state = State::Ended;
-                self.flight.begin();
-                // Answering an alert with one helps nobody.
-                Err(fatal(DtlsFailure::Alert(description), description))
-            }
+            (2, _) | (_, alert::CLOSE_NOTIFY) => Err(self.refused_by(description)),
             _ => Ok(()),
         }
+    }
+
+    /// Ends without a word: answering an alert with one helps nobody.
+    fn refused_by(&mut self, description: u8) -> Fatal {
+        self.state = State::Ended;
+        self.flight.begin();
+        fatal(DtlsFailure::Alert(description), description)
     }
 
     /// Computes all keys; the transcript ends in the ClientKeyExchange.
@@ -365,8 +394,7 @@ impl Dtls12 {
 
     fn check_finished(&mut self, message: &Message) -> Result<(), Fatal> {
         let expected = self.verify_data(self.role.opposite())?;
-        aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_ref(), &message.body)
-            .map_err(|_| BAD_SIGNATURE)?;
+        verify_slices_are_equal(expected.as_ref(), &message.body).map_err(|_| BAD_SIGNATURE)?;
         self.remember(message);
         Ok(())
     }
@@ -386,6 +414,7 @@ impl Dtls12 {
             .ok_or(INTERNAL)?;
         let material = KeyingMaterial::new(srtp, self.role, exported.as_ref()).ok_or(INTERNAL)?;
         self.state = State::Established;
+        self.refused = None;
         self.transcript = Vec::new();
         self.outputs.push_back(Output::Established(Established {
             version: DtlsVersion::V1_2,
@@ -439,12 +468,19 @@ impl Dtls for Dtls12 {
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsFailure> {
+        if let Some((description, at)) = self.refused
+            && at <= now
+        {
+            self.refused = None;
+            return Err(self.refused_by(description).failure);
+        }
         self.flight.handle_timeout(now);
         Ok(())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.flight.timer()
+        let refused = self.refused.map(|(_, at)| at);
+        self.flight.timer().into_iter().chain(refused).min()
     }
 
     fn poll_transmit(&mut self) -> Option<Vec<u8>> {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use aws_lc_rs::agreement::PrivateKey;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::dtls::DtlsFailure;
 use crate::dtls::der;
@@ -14,7 +15,9 @@ use crate::wire::dtls::{ClientHello, DTLS_1_2, DTLS_1_3};
 
 use super::message as m;
 use super::suite::{GROUPS, OUR_SCHEME, SUITES, Suite, verify};
-use super::{BAD_SIGNATURE, Dtls12, Fatal, INTERNAL, MALFORMED, State, UNEXPECTED, fatal};
+use super::{
+    BAD_SIGNATURE, Dtls12, Fatal, INTERNAL, MALFORMED, RENEGOTIATION, State, UNEXPECTED, fatal,
+};
 
 /// Ends the random of a server that has 1.3, so that a client that offered it finds out who took it away
 /// (RFC 8446 §4.1.3). Where we have seen the offer and decline it, the client must not object.
@@ -61,7 +64,7 @@ impl Dtls12 {
     fn on_client_hello(&mut self, now: Instant, message: &Message) -> Result<(), Fatal> {
         let hello = ClientHello::parse(&message.body).map_err(|_| MALFORMED)?;
         if let Some(cookie) = self.cookie
-            && hello.cookie != cookie
+            && verify_slices_are_equal(hello.cookie, &cookie).is_err()
         {
             return self.ask_again(now, &cookie);
         }
@@ -69,6 +72,9 @@ impl Dtls12 {
             return Err(fatal(DtlsFailure::NoCommonVersion, alert::PROTOCOL_VERSION));
         }
         let offers = m::ClientOffers::new(&hello);
+        if offers.is_renegotiation() {
+            return Err(RENEGOTIATION);
+        }
         self.suite = choose_suite(&hello).ok_or(NO_COMMON_CIPHER)?;
         let group = GROUPS
             .iter()
