@@ -50,6 +50,10 @@ fn a_protected_packet_allocates_nothing() {
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         for plain in &stream {
             assert!(packet.fill(plain));
+            // And twice the sender counts anew.
+            if plain[3] >= 50 {
+                packet.as_mut_slice()[2] = 0x80 - (plain[3] - 50) / 25 * 0x20;
+            }
             protector.protect_rtp(&mut packet).unwrap();
             unprotector.unprotect_rtp(&mut packet).unwrap();
             assert!(unprotector.unprotect_rtp(&mut packet).is_err());

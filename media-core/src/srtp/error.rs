@@ -2,7 +2,8 @@
 
 use super::index::IndexError;
 
-/// Why a packet was not protected. The packet is unchanged unless it says otherwise, the context always.
+/// Why a packet was not protected. The packet is unchanged unless it says otherwise, the context too, but
+/// that it takes note of a packet from behind the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtectError {

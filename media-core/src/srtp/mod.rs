@@ -18,7 +18,11 @@
 //!   [`WINDOW`] packets for SRTP and SRTCP, on the sending side too: protecting two payloads under one
 //!   index would give away their difference, and under GCM the authentication key.
 //! * A context has room for [`SOURCES`] sources. A source takes its place once a packet of it was
-//!   authentic; where none is free the stalest source is forgotten, its replay window with it.
+//!   authentic; where none is free the stalest source gives up its place. It is still remembered, among
+//!   [`OTHERS`] more at most: one that is received may then be forgotten, its replay window with it; one
+//!   that is sent never is, and nobody new may send.
+//! * A source that is sent may begin to count anew: its numbers are then shifted, so that the receiver sees
+//!   it go on.
 //! * Keys are derived once: there is no key derivation rate. Several master keys per context (more than
 //!   one MKI), encrypted header extensions (RFC 6904) and Cryptex (RFC 9335) are not offered.
 //!
@@ -43,7 +47,7 @@ pub use index::WINDOW;
 pub use key::{DtlsKeys, KeyLengthError, MasterKey};
 pub use params::{Mki, SrtpParams};
 pub use protect::Protector;
-pub use sources::SOURCES;
+pub use sources::{OTHERS, SOURCES};
 pub use suite::CryptoSuite;
 pub use unprotect::Unprotector;
 

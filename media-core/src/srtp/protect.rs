@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::layer::Layer;
-use super::sources::{MAX_RTCP_PACKETS, Sources};
+use super::sources::Sources;
 use super::{CryptoSuite, ProtectError, SrtpParams, rtcp_ssrc};
 use crate::buf::PacketBuf;
-use crate::units::{Roc, Ssrc};
+use crate::units::{ExtSeqNo, Roc, Ssrc};
 use crate::wire::rtp::RtpHeader;
 
 /// Protects the packets of one direction under one master key.
@@ -40,7 +40,10 @@ impl Protector {
 
     /// Protects an RTP packet in place (RFC 3711 §3.3); it grows by MKI and tag.
     ///
-    /// Sequence numbers may be reordered within the replay window, and wrap.
+    /// Sequence numbers may be reordered within the replay window, and wrap. A source that begins to count
+    /// anew, as plain senders do, goes on behind its highest number: from then on its numbers are shifted.
+    /// It is told by a jump back of 1000 numbers or more, or by two packets in a row behind the window
+    /// (RFC 3550 Appendix A.1). What the other side reports by RTCP then speaks of shifted numbers.
     ///
     /// # Errors
     /// The packet is then unchanged.
@@ -48,21 +51,26 @@ impl Protector {
     /// - [`ProtectError::NoRoom`]: no room behind it; a packet that was received always has room.
     /// - [`ProtectError::Replayed`], [`ProtectError::TooOld`]: its sequence number was used, or may have
     ///   been.
-    /// - [`ProtectError::KeyExpired`]: 2^48 packets, or the rollover counter is at its end.
+    /// - [`ProtectError::KeyExpired`]: 2^48 packets, or the rollover counter is at its end, or there are
+    ///   more than [`SOURCES`](super::SOURCES) + [`OTHERS`](super::OTHERS) sources.
     pub fn protect_rtp(&mut self, packet: &mut PacketBuf) -> Result<(), ProtectError> {
         let bytes = packet.as_slice();
         let header = RtpHeader::parse(bytes).map_err(|_| ProtectError::Malformed)?;
         let header_len = header
             .header_len(bytes)
             .map_err(|_| ProtectError::Malformed)?;
-        let window = self.sources.rtp(header.ssrc())?;
-        let index = window.guess(header.sequence_number())?;
-        let window = window.with(index)?;
+        let given = header.sequence_number();
+        let (index, window, shift) = self.sources.number(header.ssrc(), given)?;
         if !packet.grow(self.rtp.trailer_len()) {
             return Err(ProtectError::NoRoom);
         }
-        self.rtp.seal_rtp(packet.as_mut_slice(), header_len, index);
-        self.sources.accept_rtp(header.ssrc(), window);
+        let bytes = packet.as_mut_slice();
+        if shift != 0 {
+            let number = ExtSeqNo::new(index).sequence_number();
+            bytes[2..4].copy_from_slice(&number.get().to_be_bytes());
+        }
+        self.rtp.seal_rtp(bytes, header_len, index);
+        self.sources.accept_numbered(header.ssrc(), window, shift);
         Ok(())
     }
 
@@ -72,15 +80,10 @@ impl Protector {
     /// The packet is then unchanged.
     /// - [`ProtectError::Malformed`]: shorter than 8 bytes, or not of version 2.
     /// - [`ProtectError::NoRoom`]: no room behind it; a packet that was received always has room.
-    /// - [`ProtectError::KeyExpired`]: 2^31 packets.
+    /// - [`ProtectError::KeyExpired`]: 2^31 packets, or too many sources.
     pub fn protect_rtcp(&mut self, packet: &mut PacketBuf) -> Result<(), ProtectError> {
         let ssrc = rtcp_ssrc(packet.as_slice()).ok_or(ProtectError::Malformed)?;
-        let window = self.sources.rtcp(ssrc)?;
-        let index = match u32::try_from(window.next()) {
-            Ok(index) if u64::from(index) < MAX_RTCP_PACKETS => index,
-            _ => return Err(ProtectError::KeyExpired),
-        };
-        let window = window.with(index.into())?;
+        let (index, window) = self.sources.number_rtcp(ssrc)?;
         if !packet.grow(self.rtcp.rtcp_trailer_len()) {
             return Err(ProtectError::NoRoom);
         }
@@ -89,7 +92,7 @@ impl Protector {
         Ok(())
     }
 
-    /// The rollover counter of a source; `None` if it has not sent, or was forgotten.
+    /// The rollover counter of a source; `None` if it has not sent.
     #[must_use]
     pub fn roc(&self, ssrc: Ssrc) -> Option<Roc> {
         self.sources.roc(ssrc)
@@ -101,7 +104,7 @@ impl Protector {
         self.sources.seed(ssrc, roc)
     }
 
-    /// The SRTCP index of a source's next packet; `None` if it has not sent, or was forgotten.
+    /// The SRTCP index of a source's next packet; `None` if it has not sent.
     #[must_use]
     pub fn next_rtcp_index(&self, ssrc: Ssrc) -> Option<u32> {
         u32::try_from(self.sources.next_rtcp(ssrc)?).ok()

@@ -1,15 +1,24 @@
-//! The sources of a context: per SSRC, what was taken of its indices.
+//! The sources of a context: per SSRC, what was taken of its indices, and under what numbers it is sent.
 
 use super::index::{IndexError, Window};
-use crate::units::{Roc, Ssrc};
+use crate::units::{ExtSeqNo, Roc, SeqNo, Ssrc};
 
-/// Sources that a context keeps apart.
+/// Sources that a context finds at once.
 pub const SOURCES: usize = 8;
+/// Sources that it remembers besides, should they come back. An announcement with an SSRC of its own every 30 s
+/// takes eight hours to fill them.
+pub const OTHERS: usize = 1024;
+
+/// A sequence number that is so far behind is of a source that has restarted. One that is behind the window
+/// but nearer may be late: only the second in a row tells (RFC 3550 Appendix A.1).
+const RESTART: u16 = 1000;
 
 /// SRTP packets under one master key (RFC 3711 §9.2).
 const MAX_RTP_PACKETS: u64 = 1 << 48;
+/// The last index that there is: rollover counter and sequence number at their ends.
+const MAX_INDEX: u64 = (1 << 48) - 1;
 /// SRTCP packets under one master key; their index has 31 bits (RFC 3711 §3.4, §9.2).
-pub(super) const MAX_RTCP_PACKETS: u64 = 1 << 31;
+const MAX_RTCP_PACKETS: u64 = 1 << 31;
 
 /// What a source has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -18,9 +27,13 @@ struct Source {
     rtcp: Window,
     /// Packets that the context had accepted when it accepted this source's last.
     last_used: u64,
+    /// What is added to its sequence numbers where we send it: 0 until it restarts.
+    shift: u16,
+    /// The sequence number that would show that it has restarted.
+    restart: Option<SeqNo>,
 }
 
-/// A table of [`SOURCES`] places, filled from the front.
+/// A table of [`SOURCES`] places, filled from the front, and those who had to leave theirs.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Sources {
     ssrcs: [Ssrc; SOURCES],
@@ -28,6 +41,8 @@ pub(super) struct Sources {
     rtp_packets: u64,
     rtcp_packets: u64,
     sources: [Source; SOURCES],
+    /// Most recent last; nobody leaves who sends.
+    others: Vec<(Ssrc, Source)>,
 }
 
 impl Sources {
@@ -47,6 +62,85 @@ impl Sources {
             return Err(IndexError::Exhausted);
         }
         Ok(self.find(ssrc).map_or(Window::default(), |s| s.rtcp))
+    }
+
+    /// What an outgoing packet is to become: its index, the window once that is taken, and what is to be
+    /// added to its sequence number.
+    #[inline]
+    pub(super) fn number(
+        &mut self,
+        ssrc: Ssrc,
+        sequence_number: SeqNo,
+    ) -> Result<(u64, Window, u16), IndexError> {
+        if self.rtp_packets >= MAX_RTP_PACKETS {
+            return Err(IndexError::Exhausted);
+        }
+        let (window, shift) = match self.find(ssrc) {
+            Some(source) => (source.rtp, source.shift),
+            None if self.is_full() => return Err(IndexError::Exhausted),
+            None => (Window::default(), 0),
+        };
+        let index = window.guess(shifted(sequence_number, shift));
+        match index.and_then(|index| Ok((index, window.with(index)?, shift))) {
+            Err(IndexError::TooOld) => self.restart(ssrc, window, sequence_number, shift),
+            result => result,
+        }
+    }
+
+    /// A packet from behind the window: late, or of a source that counts anew. The latter goes on behind the
+    /// highest index, as none may be used twice.
+    #[cold]
+    fn restart(
+        &mut self,
+        ssrc: Ssrc,
+        window: Window,
+        sequence_number: SeqNo,
+        shift: u16,
+    ) -> Result<(u64, Window, u16), IndexError> {
+        let next = window.next();
+        let next_number = ExtSeqNo::new(next).sequence_number().get();
+        let behind = next_number.wrapping_sub(shifted(sequence_number, shift).get());
+        let source = self.touch(ssrc);
+        if behind < RESTART && source.restart != Some(sequence_number) {
+            source.restart = Some(shifted(sequence_number, 1));
+            return Err(IndexError::TooOld);
+        }
+        if next > MAX_INDEX {
+            return Err(IndexError::Exhausted);
+        }
+        let shift = next_number.wrapping_sub(sequence_number.get());
+        Ok((next, window.with(next)?, shift))
+    }
+
+    /// The index of an outgoing SRTCP packet, and the window once that is taken.
+    #[inline]
+    pub(super) fn number_rtcp(&self, ssrc: Ssrc) -> Result<(u32, Window), IndexError> {
+        if self.is_full() && self.find(ssrc).is_none() {
+            return Err(IndexError::Exhausted);
+        }
+        let window = self.rtcp(ssrc)?;
+        match u32::try_from(window.next()) {
+            Ok(index) if u64::from(index) < MAX_RTCP_PACKETS => {
+                Ok((index, window.with(index.into())?))
+            }
+            _ => Err(IndexError::Exhausted),
+        }
+    }
+
+    /// Nobody else can be remembered, so nobody new may send: whoever is forgotten could use its indices
+    /// again.
+    fn is_full(&self) -> bool {
+        self.others.len() >= OTHERS
+    }
+
+    /// Takes note of an outgoing SRTP packet.
+    #[inline]
+    pub(super) fn accept_numbered(&mut self, ssrc: Ssrc, window: Window, shift: u16) {
+        self.rtp_packets += 1;
+        let source = self.touch(ssrc);
+        source.rtp = window;
+        source.shift = shift;
+        source.restart = None;
     }
 
     /// Takes note of an SRTP packet: its source's window is now `window`.
@@ -93,7 +187,15 @@ impl Sources {
 
     #[inline]
     fn find(&self, ssrc: Ssrc) -> Option<&Source> {
-        self.place(ssrc).map(|place| &self.sources[place])
+        match self.place(ssrc) {
+            Some(place) => Some(&self.sources[place]),
+            None => self.other(ssrc).map(|at| &self.others[at].1),
+        }
+    }
+
+    #[cold]
+    fn other(&self, ssrc: Ssrc) -> Option<usize> {
+        self.others.iter().rposition(|(other, _)| *other == ssrc)
     }
 
     /// Almost every context has one source only, so the first place is looked at first.
@@ -117,18 +219,28 @@ impl Sources {
 
     #[cold]
     fn make_place(&mut self, ssrc: Ssrc) -> usize {
+        let source = self.other(ssrc).map(|at| self.others.remove(at).1);
         let place = if self.used < SOURCES {
             self.used += 1;
             self.used - 1
         } else {
             let places = self.sources.iter().enumerate();
             let stalest = places.min_by_key(|(_, source)| source.last_used);
-            stalest.map_or(0, |(place, _)| place)
+            let place = stalest.map_or(0, |(place, _)| place);
+            if self.others.len() == OTHERS {
+                self.others.remove(0);
+            }
+            self.others.push((self.ssrcs[place], self.sources[place]));
+            place
         };
         self.ssrcs[place] = ssrc;
-        self.sources[place] = Source::default();
+        self.sources[place] = source.unwrap_or_default();
         place
     }
+}
+
+fn shifted(sequence_number: SeqNo, by: u16) -> SeqNo {
+    SeqNo::new(sequence_number.get().wrapping_add(by))
 }
 
 #[cfg(test)]
@@ -142,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn stalest_source_makes_room() {
+    fn stalest_source_makes_room_and_is_remembered() {
         let mut sources = Sources::default();
         for ssrc in 0..8 {
             accept(&mut sources, ssrc, 1 << 16);
@@ -150,11 +262,42 @@ mod tests {
         // 0 is fresh again, so 1 is the stalest.
         accept(&mut sources, 0, 1 << 16 | 1);
         accept(&mut sources, 100, 2 << 16);
-        assert_eq!(sources.roc(Ssrc::new(1)), None);
-        for ssrc in [0, 2, 3, 4, 5, 6, 7] {
+        assert_eq!(sources.place(Ssrc::new(1)), None);
+        for ssrc in 0..8 {
             assert_eq!(sources.roc(Ssrc::new(ssrc)), Some(Roc::new(1)), "{ssrc}");
         }
         assert_eq!(sources.roc(Ssrc::new(100)), Some(Roc::new(2)));
+        let window = sources.rtp(Ssrc::new(1)).unwrap();
+        assert_eq!(window.with(1 << 16), Err(IndexError::Replayed));
+        accept(&mut sources, 1, 1 << 16 | 1);
+        assert_eq!(sources.place(Ssrc::new(2)), None);
+        assert_eq!(sources.others.len(), 1);
+    }
+
+    #[test]
+    fn whoever_sends_is_never_forgotten() {
+        let mut sources = Sources::default();
+        for n in 0..2000 {
+            let result = sources.number(Ssrc::new(n), SeqNo::new(7));
+            if usize::try_from(n).unwrap() < SOURCES + OTHERS {
+                let (_, window, shift) = result.unwrap();
+                sources.accept_numbered(Ssrc::new(n), window, shift);
+            } else {
+                assert_eq!(result, Err(IndexError::Exhausted));
+            }
+        }
+        for n in 0..1000 {
+            let again = sources.number(Ssrc::new(n), SeqNo::new(7));
+            assert_eq!(again, Err(IndexError::Replayed));
+            let (index, window, _) = sources.number(Ssrc::new(n), SeqNo::new(8)).unwrap();
+            assert_eq!(index, 8);
+            sources.accept_numbered(Ssrc::new(n), window, 0);
+        }
+        // Whoever is received may be forgotten: the longest silent first.
+        let silent = sources.others[0].0;
+        accept(&mut sources, 3000, 5);
+        assert_eq!(sources.roc(silent), None);
+        assert_eq!(sources.others.len(), OTHERS);
     }
 
     #[test]

@@ -46,6 +46,27 @@ fn srtp_on_one_side_and_rtp_on_the_other_are_bridged_under_every_suite() {
 }
 
 #[test]
+fn a_plain_party_that_counts_anew_is_heard_by_the_srtp_side() {
+    for suite in CryptoSuite::ALL {
+        let (protection, mut secure) = sdes(suite);
+        let (mut bench, counters) = Bench::call([protection, Protection::None]);
+        let starts = [20_000, 5000, 300].into_iter();
+        let sent = starts.flat_map(|start| {
+            let stream = pcmu(1).starting_at(SeqNo::new(start), RtpTimestamp::new(0));
+            stream.take(50)
+        });
+        for (number, plain) in (20_000_u16..).zip(sent) {
+            let received = secure.unprotect(&bench.relay(1, &plain)).unwrap();
+            assert_eq!(received[2..4], number.to_be_bytes(), "{suite:?}");
+            assert_eq!(received[4..], plain[4..]);
+        }
+        for counters in counters {
+            assert_eq!(counters.dropped_total(), 0);
+        }
+    }
+}
+
+#[test]
 fn two_srtp_sides_with_different_keys_are_encrypted_anew() {
     for (left, right) in [
         (COMMON, COMMON),

@@ -2,11 +2,12 @@
 
 mod hostile;
 mod order;
+mod restart;
 mod round_trip;
 
 use super::*;
 use crate::buf::{PacketBuf, Slab};
-use crate::units::{PayloadType, RtpTimestamp, SeqNo, Ssrc};
+use crate::units::{PayloadType, Roc, RtpTimestamp, SeqNo, Ssrc};
 use crate::wire::rtp::{RtpBuilder, RtpHeader};
 
 /// The bytes of hexadecimal digits, whatever white space is between them.

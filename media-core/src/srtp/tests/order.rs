@@ -3,7 +3,7 @@
 use media_core::testing::Rng;
 
 use super::*;
-use crate::units::{ExtSeqNo, Roc};
+use crate::units::ExtSeqNo;
 
 const SUITES: [CryptoSuite; 3] = [
     CryptoSuite::AesCm128HmacSha1_80,
