@@ -1,8 +1,8 @@
 //! Session descriptions: what is accepted can be rewritten, and the result is a description again.
 
 use media_core::sdp::{
-    CryptoAttribute, Fingerprint, IceCandidate, LocalMedia, LocalRtcp, LocalSecurity,
-    OfferedCodecs, SdpOptions, Section, SentDescription, parse, rewrite,
+    CryptoAttribute, IceCandidate, LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs, SdpOptions,
+    Section, SentDescription, parse, read_fingerprint, rewrite, write_fingerprint,
 };
 
 /// A description rewritten has as many sections as before, of the same kinds.
@@ -62,9 +62,9 @@ pub fn sdp_attributes(data: &[u8]) {
         assert_eq!(CryptoAttribute::parse(&written), Ok(line));
         written.clear();
     }
-    if let Some(fingerprint) = Fingerprint::parse(data) {
-        fingerprint.write(&mut written);
-        assert_eq!(Fingerprint::parse(&written), Some(fingerprint));
+    if let Some(fingerprint) = read_fingerprint(data) {
+        write_fingerprint(&fingerprint, &mut written);
+        assert_eq!(read_fingerprint(&written), Some(fingerprint));
         written.clear();
     }
     if let Some(candidate) = IceCandidate::parse(data) {

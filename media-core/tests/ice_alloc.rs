@@ -1,44 +1,19 @@
 //! Strangers' messages allocate nothing, and change nothing; the peer's cost little. One test in a
 //! process of its own, so that the counting allocator sees it alone.
-#![allow(unsafe_code, reason = "a counting allocator wraps the system's")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panic")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "common/counting.rs"]
+mod counting;
+
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use counting::allocations;
 use media_core::ice::{
     Agent, AgentConfig, Component, Credentials, Mode, Role, State, StunVerdict, Timing,
 };
 use media_core::testing::{Rng, start};
 use media_core::wire::stun::{BINDING, Class, IntegrityKey, StunBuilder};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(run: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    run();
-    ALLOCATIONS.load(Ordering::Relaxed) - before
-}
 
 fn request(receiver: &str, sender: &str, key: &IntegrityKey, nominate: bool) -> Vec<u8> {
     let mut out = [0; 200];

@@ -1,35 +1,15 @@
 //! No allocation per protected or unprotected packet, under any suite. One test in a process of its own,
 //! so that the counting allocator sees nothing else.
-#![allow(unsafe_code, reason = "a counting allocator wraps the system's")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panic")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+#[path = "common/counting.rs"]
+mod counting;
 
+use counting::allocations;
 use media_core::buf::Slab;
 use media_core::srtp::{CryptoSuite, MasterKey, Mki, Protector, SrtpParams, Unprotector};
 use media_core::testing::packets::{RtpStream, receiver_report};
 use media_core::units::{PayloadType, Ssrc};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_protected_packet_allocates_nothing() {
@@ -47,25 +27,24 @@ fn a_protected_packet_allocates_nothing() {
         };
         let mut protector = Protector::new(&params);
         let mut unprotector = Unprotector::new(&params);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        for plain in &stream {
-            assert!(packet.fill(plain));
-            // And twice the sender counts anew.
-            if plain[3] >= 50 {
-                packet.as_mut_slice()[2] = 0x80 - (plain[3] - 50) / 25 * 0x20;
+        let made = allocations(|| {
+            for plain in &stream {
+                assert!(packet.fill(plain));
+                // And twice the sender counts anew.
+                if plain[3] >= 50 {
+                    packet.as_mut_slice()[2] = 0x80 - (plain[3] - 50) / 25 * 0x20;
+                }
+                protector.protect_rtp(&mut packet).unwrap();
+                unprotector.unprotect_rtp(&mut packet).unwrap();
+                assert!(unprotector.unprotect_rtp(&mut packet).is_err());
+                assert!(packet.fill(&report));
+                protector.protect_rtcp(&mut packet).unwrap();
+                unprotector.unprotect_rtcp(&mut packet).unwrap();
             }
-            protector.protect_rtp(&mut packet).unwrap();
-            unprotector.unprotect_rtp(&mut packet).unwrap();
-            assert!(unprotector.unprotect_rtp(&mut packet).is_err());
-            assert!(packet.fill(&report));
-            protector.protect_rtcp(&mut packet).unwrap();
-            unprotector.unprotect_rtcp(&mut packet).unwrap();
-        }
-        let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        });
         assert_eq!(made, 0, "{made} allocations in 200 packets of {suite:?}");
     }
     // The counter counts.
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    drop(std::hint::black_box(Box::new(1)));
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 1);
+    let one = allocations(|| drop(std::hint::black_box(Box::new(1))));
+    assert_eq!(one, 1);
 }

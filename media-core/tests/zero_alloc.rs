@@ -1,6 +1,5 @@
 //! No allocation per relayed packet, protected or not, on either driver. One test in a process of its own, so that the
 //! counting allocator sees the shard's thread and this one alone.
-#![allow(unsafe_code, reason = "a counting allocator wraps the system's")]
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -9,38 +8,19 @@
 )]
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::{Relayed, call, protected_call, rtp, start};
+use counting::allocations;
 use media_core::buf::Slab;
 use media_core::driver::{Driver, IoChoice};
 use media_core::engine::{Protection, SrtpKeys};
 use media_core::srtp::{CryptoSuite, MasterKey, Protector, SrtpParams};
 use media_core::units::ShardId;
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const SUITES: [CryptoSuite; 3] = [
     CryptoSuite::AesCm128HmacSha1_80,
@@ -109,9 +89,7 @@ fn a_relayed_packet_allocates_nothing() {
         };
         // First packets learn endpoints and take up the sources: that may allocate, once.
         exchange(0..50);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        exchange(50..1000);
-        let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        let made = allocations(|| exchange(50..1000));
         assert_eq!(
             made, 0,
             "{made} allocations in 13300 relayed packets on {io:?}"

@@ -7,7 +7,6 @@
 //! | [`webrtc`] | one call from such a party to a phone with plain RTP, and how long each step takes |
 //! | [`setups`] | as many DTLS calls as a daemon sets up |
 
-mod base64;
 pub mod peer;
 pub mod sdes;
 pub mod setups;

@@ -1,21 +1,19 @@
 //! Keys in SDP: `a=crypto` (RFC 4568).
 
+use media_core::sdp::CryptoAttribute;
 use media_core::srtp::{CryptoSuite, MasterKey};
 
-use super::base64;
 use crate::sdp::{SdpError, attributes};
 
 /// The only line's tag.
-const TAG: &str = "1";
+const TAG: u32 = 1;
 
 /// The attribute that offers one key, without `a=`.
 #[must_use]
 pub fn offer(key: &MasterKey) -> String {
-    format!(
-        "crypto:{TAG} {} inline:{}",
-        key.suite().name(),
-        base64::encode(key.key_and_salt())
-    )
+    let mut line = b"crypto:".to_vec();
+    CryptoAttribute::new(TAG, key.clone()).write(true, &mut line);
+    String::from_utf8_lossy(&line).into_owned()
 }
 
 /// The key that answers [`offer`].
@@ -27,13 +25,10 @@ pub fn answer(text: &str, suite: CryptoSuite) -> Result<MasterKey, SdpError> {
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return Err(SdpError::Attribute("crypto"));
     };
-    let mut words = line.split_ascii_whitespace();
-    let key = (words.next() == Some(TAG) && words.next() == Some(suite.name()))
-        .then(|| words.next()?.strip_prefix("inline:"))
-        .flatten()
-        .and_then(|key| base64::decode(key.split('|').next()?))
-        .and_then(|key| MasterKey::new(suite, &key).ok());
-    key.ok_or(SdpError::Attribute("crypto"))
+    let line = CryptoAttribute::parse(line.as_bytes()).ok();
+    line.filter(|line| line.tag == TAG && line.suite == suite)
+        .map(|line| line.key.key)
+        .ok_or(SdpError::Attribute("crypto"))
 }
 
 #[cfg(test)]

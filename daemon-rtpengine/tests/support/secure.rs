@@ -8,7 +8,7 @@ use media_core::dtls::{
     Association, AssociationConfig, Certificate, ClientOffer, DtlsEvent, Fingerprint, HashFunction,
     KeyingMaterial, Role,
 };
-use media_core::sdp::{CryptoAttribute, InlineKey};
+use media_core::sdp::CryptoAttribute;
 use media_core::srtp::{
     CryptoSuite, MasterKey, Protector, SrtpParams, UnprotectError, Unprotector,
 };
@@ -57,9 +57,8 @@ pub(crate) fn attribute<'a>(description: &'a str, name: &str) -> Option<&'a str>
 
 /// `a=crypto` with the tag 1 (RFC 4568 §9.1).
 pub(crate) fn crypto_line(key: &MasterKey) -> String {
-    let inline = InlineKey::new(key.key_and_salt());
     let mut line = b"a=crypto:".to_vec();
-    CryptoAttribute::new(1, key.suite(), inline).write(true, &mut line);
+    CryptoAttribute::new(1, key.clone()).write(true, &mut line);
     String::from_utf8(line).expect("base64 is text")
 }
 
@@ -73,7 +72,7 @@ pub(crate) fn first_key(description: &str) -> MasterKey {
         .find_map(|line| line.strip_prefix("a=crypto:"))
         .unwrap_or_else(|| panic!("no key in {description}"));
     let line = CryptoAttribute::parse(line.as_bytes()).expect("a key line");
-    MasterKey::new(line.suite, line.key.key.as_bytes()).expect("as long as its suite wants it")
+    line.key.key
 }
 
 /// Both directions of SRTP at a party.

@@ -48,13 +48,12 @@ impl HashFunction {
         }
     }
 
-    /// The function of this name, whatever its case.
+    /// The function of this name, whatever its case; `None` if we do not have it.
     #[must_use]
-    pub fn from_name(name: &[u8]) -> Self {
+    pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::SUPPORTED
             .into_iter()
             .find(|function| function.name().as_bytes().eq_ignore_ascii_case(name))
-            .unwrap_or(Self::Unsupported)
     }
 
     fn algorithm(self) -> Option<&'static digest::Algorithm> {
@@ -121,7 +120,7 @@ impl Fingerprint {
     /// See [`FingerprintError`].
     pub fn parse(hash: &[u8], value: &[u8]) -> Result<Self, FingerprintError> {
         let mut bytes = Vec::with_capacity(MAX_LEN);
-        for pair in value.split(|&b| b == b':') {
+        for pair in value.split(|&b| b == b':').take(MAX_LEN + 1) {
             let &[high, low] = pair else {
                 return Err(FingerprintError::NotHex);
             };
@@ -135,7 +134,8 @@ impl Fingerprint {
             };
             bytes.push(high << 4 | low);
         }
-        Self::new(HashFunction::from_name(hash), &bytes)
+        let hash = HashFunction::from_name(hash).unwrap_or(HashFunction::Unsupported);
+        Self::new(hash, &bytes)
     }
 
     /// The fingerprint of a certificate in DER; `None` for [`HashFunction::Unsupported`].

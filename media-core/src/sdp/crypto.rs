@@ -5,9 +5,9 @@
 
 use std::io::Write;
 
-use super::keys::{InlineKey, KeyParam};
+use super::keys::KeyParam;
 use super::text;
-use crate::srtp::CryptoSuite;
+use crate::srtp::{CryptoSuite, MasterKey};
 
 /// One `a=crypto` line (RFC 4568 §4).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +89,10 @@ impl CryptoAttribute {
 
     /// A line with one key.
     #[must_use]
-    pub const fn new(tag: u32, suite: CryptoSuite, key: InlineKey) -> Self {
+    pub fn new(tag: u32, key: MasterKey) -> Self {
         Self {
             tag,
-            suite,
+            suite: key.suite(),
             key: KeyParam {
                 key,
                 lifetime: None,

@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use super::crypto::CryptoAttribute;
-use super::dtls::{Fingerprint, Setup};
+use super::dtls::{Setup, write_fingerprint};
 use super::ice::{IceCandidate, IceCredentials};
 use super::options::Edits;
 use super::rewrite::Writer;
+use crate::dtls::Fingerprint;
 
 /// What we put into one section about keys, certificate and ICE. All that the description itself says
 /// about them is taken out, unless `passthrough` keeps it.
@@ -62,7 +63,7 @@ impl Writer<'_> {
             });
             self.attribute_with(edits, |out| {
                 out.extend_from_slice(b"a=fingerprint:");
-                dtls.fingerprint.write(out);
+                write_fingerprint(&dtls.fingerprint, out);
             });
         }
     }

@@ -36,10 +36,10 @@ mod text;
 pub use codec::{Codec, OfferedCodecs};
 pub use crypto::{CryptoAttribute, CryptoError, FecOrder, SessionParams};
 pub use direction::Direction;
-pub use dtls::{Fingerprint, HashFunction, Setup};
+pub use dtls::{Setup, read_fingerprint, write_fingerprint};
 pub use error::{ParseError, RewriteError};
 pub use ice::{CandidateKind, IceCandidate, IceCredentials, IceParams, RemoteCandidate};
-pub use keys::{InlineKey, KeyParam, Lifetime, Mki};
+pub use keys::{KeyParam, Lifetime};
 pub use local::{LocalDtls, LocalIce, LocalSecurity};
 pub use media::{MediaDescription, RtcpAddress};
 pub use options::{

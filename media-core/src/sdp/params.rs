@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use super::codec::Codec;
 use super::crypto::CryptoAttribute;
 use super::direction::Direction;
-use super::dtls::{Fingerprint, Setup};
+use super::dtls::{Setup, read_fingerprint};
 use super::ice::{self, IceCandidate, IceParams};
 use super::media::MediaDescription;
 use super::parse::{Line, LineKind, SessionDescription};
 use super::protocol::Protocol;
+use crate::dtls::Fingerprint;
+
+/// Most fingerprints of one section that are read.
+const MAX_FINGERPRINTS: usize = 8;
 
 /// What a call remembers of one media section. Owned; the text may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ pub struct MediaParams {
 pub struct DtlsParams {
     /// `a=setup`; `None`: missing, or a word that is none.
     pub setup: Option<Setup>,
-    /// `a=fingerprint`: those that can be read, in order; at most [`Fingerprint::MAX_LINES`].
+    /// `a=fingerprint`: those that can be read, in order; at most eight.
     pub fingerprints: Vec<Fingerprint>,
     /// `a=tls-id` (RFC 8842).
     pub tls_id: Option<Box<[u8]>>,
@@ -114,8 +118,8 @@ fn dtls(session: &[Line<'_>], own: &[Line<'_>]) -> DtlsParams {
     let fingerprints = |lines: &[Line<'_>]| -> Vec<Fingerprint> {
         let readable = lines
             .iter()
-            .filter_map(|line| Fingerprint::parse(line.named_value("fingerprint")?));
-        readable.take(Fingerprint::MAX_LINES).collect()
+            .filter_map(|line| read_fingerprint(line.named_value("fingerprint")?));
+        readable.take(MAX_FINGERPRINTS).collect()
     };
     let mut all = fingerprints(own);
     if all.is_empty() {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::direction::Direction;
-use super::dtls::Fingerprint;
+use super::dtls::read_fingerprint;
 use super::error::ParseError;
 use super::media::MediaDescription;
 use super::protocol::Protocol;
@@ -329,7 +329,7 @@ fn attribute_kind(value: &[u8]) -> LineKind {
         | b"ice-mismatch" | b"remote-candidates" => LineKind::Ice,
         b"end-of-candidates" => LineKind::EndOfCandidates,
         b"crypto" if text::words(argument).count() > 2 => LineKind::Crypto,
-        b"fingerprint" if Fingerprint::parse(argument).is_some() => LineKind::Dtls,
+        b"fingerprint" if read_fingerprint(argument).is_some() => LineKind::Dtls,
         b"setup" => LineKind::Dtls,
         b"group" if text::words(argument).next() == Some(b"BUNDLE") => LineKind::Bundle,
         b"rtpengine" => LineKind::LoopMark,

@@ -1,8 +1,8 @@
 //! DTLS-SRTP in descriptions (RFC 5763, RFC 8842): certificates and who begins.
 
 use super::security::{DtlsRole, DtlsSettings};
-use crate::dtls::{self, Certificate};
-use crate::sdp::{DtlsParams, Fingerprint, HashFunction, LocalDtls, Setup};
+use crate::dtls::{Certificate, Fingerprint, HashFunction};
+use crate::sdp::{DtlsParams, LocalDtls, Setup};
 
 /// DTLS of one section, seen from one party.
 #[derive(Clone, Debug, Default)]
@@ -73,11 +73,9 @@ impl Dtls {
         if self.certificate.is_none() {
             self.certificate = current.cloned();
         }
-        let hash = dtls::HashFunction::from_name(self.hash().name().as_bytes());
-        let ours = self.certificate.as_ref()?.fingerprint(hash)?;
         Some(LocalDtls {
             setup: self.setup(),
-            fingerprint: Fingerprint::new(self.hash(), ours.value())?,
+            fingerprint: self.certificate.as_ref()?.fingerprint(self.hash())?,
         })
     }
 

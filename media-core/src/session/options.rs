@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::dtls::HashFunction;
 use crate::engine::LearnMode;
-use crate::sdp::{CryptoAttribute, HashFunction, Protocol, SdpOptions};
+use crate::sdp::{CryptoAttribute, Protocol, SdpOptions};
 use crate::srtp::CryptoSuite;
 
 /// Options of one offer or answer.

@@ -41,10 +41,7 @@ pub(super) fn restate(
             let blocked = call.blocked || call.parties[party].blocked;
             let key = call.key;
             call.parties[party].medias[index].note_security();
-            let passes = Passes {
-                untouched: passes_untouched(call, party, index),
-                feedback: !drops_feedback(call, party, index),
-            };
+            let passes = passes(call, party, index);
             let media = &mut call.parties[party].medias[index];
             let mut bindings = std::mem::take(&mut media.bindings);
             let locals = bindings.iter_mut().flat_map(|binding| {
@@ -95,23 +92,18 @@ fn sinks(call: &Call, party: usize, index: usize) -> Sinks {
     }
 }
 
-/// Do the party's packets reach whoever gets them as they are?
-fn passes_untouched(call: &Call, party: usize, index: usize) -> bool {
+/// What of a party's packets reaches whoever gets them.
+fn passes(call: &Call, party: usize, index: usize) -> Passes {
     let from = &call.parties[party];
+    let media = &from.medias[index];
     let to = from
         .peer
         .and_then(|peer| call.parties[peer].medias.get(index));
-    to.is_some_and(|to| from.medias[index].passes_untouched(to))
-}
-
-/// Does the party send feedback (RFC 4585) to somebody whose profile has none?
-fn drops_feedback(call: &Call, party: usize, index: usize) -> bool {
-    let from = &call.parties[party];
-    let to = from
-        .peer
-        .and_then(|peer| call.parties[peer].medias.get(index));
-    let has = |media: &Media| media.protocol.has_feedback();
-    has(&from.medias[index]) && to.is_some_and(|to| !has(to))
+    Passes {
+        untouched: to.is_some_and(|to| media.passes_untouched(to)),
+        // Not to somebody whose profile has none (RFC 4585).
+        feedback: !media.protocol.has_feedback() || to.is_none_or(|to| to.protocol.has_feedback()),
+    }
 }
 
 /// What may change in a route; compared by its digest.

@@ -6,8 +6,8 @@
 use super::SdesOptions;
 use super::entropy::Entropy;
 use super::security::SdesKeys;
-use crate::sdp::{CryptoAttribute, InlineKey, Lifetime};
-use crate::srtp::CryptoSuite;
+use crate::sdp::{CryptoAttribute, Lifetime};
+use crate::srtp::{CryptoSuite, MasterKey};
 
 /// Keys of one section, seen from one party.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Sdes {
             suites.sort_by_key(|suite| options.rank(*suite));
             for suite in suites {
                 if is_new(suite, &lines) {
-                    let line = CryptoAttribute::new(tag, suite, fresh_key(suite, entropy));
+                    let line = CryptoAttribute::new(tag, fresh_key(suite, entropy));
                     lines.push(options.edited(line));
                     tag = tag.saturating_add(1);
                 }
@@ -123,7 +123,7 @@ impl Sdes {
             Some(other) => shareable(other),
             None => CryptoAttribute {
                 session: offered.session.only_protection(),
-                ..CryptoAttribute::new(0, offered.suite, fresh_key(offered.suite, entropy))
+                ..CryptoAttribute::new(0, fresh_key(offered.suite, entropy))
             },
         };
         line.tag = offered.tag;
@@ -161,10 +161,10 @@ fn shareable(line: &CryptoAttribute) -> CryptoAttribute {
     line
 }
 
-fn fresh_key(suite: CryptoSuite, entropy: &dyn Entropy) -> InlineKey {
+fn fresh_key(suite: CryptoSuite, entropy: &dyn Entropy) -> MasterKey {
     let mut octets = zeroize::Zeroizing::new([0; 46]);
     let len = suite.key_len() + suite.salt_len();
     let octets = octets.get_mut(..len).unwrap_or_default();
     entropy.fill(octets);
-    InlineKey::new(octets)
+    MasterKey::new(suite, octets).expect("invariant: as many octets as the suite takes")
 }

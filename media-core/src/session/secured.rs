@@ -9,7 +9,7 @@ use crate::dtls;
 use crate::engine::{self, IceRoute, SrtpKeys};
 use crate::ice::{Candidate, Component, Credentials, Mode, Role};
 use crate::sdp::CryptoAttribute;
-use crate::srtp::{MasterKey, Mki, SrtpParams};
+use crate::srtp::SrtpParams;
 
 /// What the engine was told of a section's protection and ICE.
 #[derive(Clone, Debug, Default)]
@@ -71,10 +71,6 @@ impl Media {
         let Some(certificate) = self.protection.dtls.certificate.clone() else {
             return engine::Protection::Closed;
         };
-        let fingerprints = settings.fingerprints.iter().filter_map(|said| {
-            let hash = dtls::HashFunction::from_name(said.hash().name().as_bytes());
-            dtls::Fingerprint::new(hash, said.digest()).ok()
-        });
         engine::Protection::Dtls(Arc::new(engine::Handshake {
             association: settings.association,
             role: match settings.role {
@@ -83,33 +79,26 @@ impl Media {
                 DtlsRole::Undecided => None,
             },
             certificate,
-            fingerprints: fingerprints.collect(),
+            fingerprints: settings.fingerprints.clone(),
         }))
     }
 }
 
 fn srtp(keys: &SdesKeys) -> engine::Protection {
-    match (params(&keys.send), params(&keys.receive)) {
-        (Some(send), Some(receive)) => {
-            engine::Protection::Srtp(Arc::new(SrtpKeys { send, receive }))
-        }
-        // The parser has checked the lengths.
-        _ => engine::Protection::Closed,
-    }
+    engine::Protection::Srtp(Arc::new(SrtpKeys {
+        send: params(&keys.send),
+        receive: params(&keys.receive),
+    }))
 }
 
-fn params(line: &CryptoAttribute) -> Option<SrtpParams> {
-    let key = MasterKey::new(line.suite, line.key.key.as_bytes()).ok()?;
-    Some(SrtpParams {
-        mki: match &line.key.mki {
-            Some(mki) => Some(Mki::new(mki.as_bytes())?),
-            None => None,
-        },
+fn params(line: &CryptoAttribute) -> SrtpParams {
+    SrtpParams {
+        mki: line.key.mki,
         unencrypted_srtp: line.session.unencrypted_srtp,
         unencrypted_srtcp: line.session.unencrypted_srtcp,
         unauthenticated_srtp: line.session.unauthenticated_srtp,
-        ..SrtpParams::new(key)
-    })
+        ..SrtpParams::new(line.key.key.clone())
+    }
 }
 
 fn route(

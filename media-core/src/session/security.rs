@@ -1,6 +1,7 @@
 //! What the parties have agreed on about protection and ICE: plain data for whoever makes it work.
 
-use crate::sdp::{CryptoAttribute, Fingerprint, IceCandidate, IceCredentials};
+use crate::dtls::Fingerprint;
+use crate::sdp::{CryptoAttribute, IceCandidate, IceCredentials};
 
 /// How packets between us and a party are protected, in one section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -24,21 +24,6 @@ impl Mki {
         Some(mki)
     }
 
-    /// As SDES writes it, `value:length` (RFC 4568 §6.1); `None` if the length is not 1 to
-    /// [`Mki::MAX_LEN`] bytes or the value does not fit it.
-    #[must_use]
-    pub fn from_value(value: u128, len: usize) -> Option<Self> {
-        let value = value.to_be_bytes();
-        let cut = value.len().saturating_sub(len);
-        let (high, low) = value.split_at(cut);
-        if len > Self::MAX_LEN || high.iter().any(|b| *b != 0) {
-            return None;
-        }
-        let mut bytes = [0; Self::MAX_LEN];
-        bytes[len - low.len()..len].copy_from_slice(low);
-        Self::new(&bytes[..len])
-    }
-
     /// As on the wire, 1 to [`Mki::MAX_LEN`] bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -88,15 +73,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mki_is_written_in_the_length_that_it_says() {
-        assert_eq!(Mki::from_value(1, 1).unwrap().as_bytes(), [1]);
-        assert_eq!(Mki::from_value(0x102, 4).unwrap().as_bytes(), [0, 0, 1, 2]);
-        let longest = Mki::from_value(u128::MAX, 32).unwrap();
-        assert_eq!(longest.as_bytes(), [[0; 16], [0xff; 16]].concat());
-        assert_eq!(Mki::from_value(256, 1), None);
-        assert_eq!(Mki::from_value(1, 0), None);
-        assert_eq!(Mki::from_value(0, 0), None);
-        assert_eq!(Mki::from_value(1, 33), None);
+    fn mki_has_1_to_32_bytes() {
+        assert_eq!(Mki::new(&[7; 32]).unwrap().as_bytes(), [7; 32]);
         assert_eq!(Mki::new(&[0; 33]), None);
         assert_eq!(Mki::new(&[0; 300]), None);
         assert_eq!(Mki::new(&[]), None);

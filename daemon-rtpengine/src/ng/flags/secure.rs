@@ -90,7 +90,7 @@ pub(crate) fn webrtc(options: &mut Options) {
 mod tests {
     use super::*;
     use crate::ng::json;
-    use media_core::sdp::HashFunction;
+    use media_core::dtls::HashFunction;
 
     fn of(text: &str) -> Options {
         Flags::of(&json::decode(text.as_bytes()).unwrap()).options

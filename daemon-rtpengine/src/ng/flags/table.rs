@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use media_core::dtls::HashFunction;
 use media_core::engine::LearnMode;
-use media_core::sdp::{Edits, HashFunction, IceOption, RtcpAttribute};
+use media_core::sdp::{Edits, IceOption, RtcpAttribute};
 use media_core::session::{SecureProfile, TransportProtocol};
 
 use super::{Family, Flags, secure};
