@@ -17,6 +17,7 @@ pub(crate) mod query;
 pub(crate) mod rtp;
 pub(crate) mod sdp;
 pub(crate) mod sip;
+pub(crate) mod tap;
 pub(crate) mod tcp;
 pub(crate) mod tone;
 

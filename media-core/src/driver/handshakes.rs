@@ -17,6 +17,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::agenda::Agenda;
 use super::plane::{Message, ShardPort};
 use super::sys;
 use crate::dtls::{Association, AssociationConfig, DtlsEvent, DtlsFailure, KeyingMaterial, Role};
@@ -51,6 +52,9 @@ pub(super) fn start(
             Handshakes {
                 port,
                 entries: HashMap::new(),
+                agenda: Agenda::default(),
+                due: Vec::new(),
+                at_work: 0,
                 commands: Vec::new(),
             }
             .run(&events);
@@ -61,6 +65,12 @@ pub(super) fn start(
 struct Handshakes {
     port: Arc<ShardPort>,
     entries: HashMap<SocketId, Entry>,
+    /// When each entry is next to be looked at.
+    agenda: Agenda,
+    /// Scratch.
+    due: Vec<SocketId>,
+    /// Attempts of all entries.
+    at_work: usize,
     commands: Vec<Message>,
 }
 
@@ -72,6 +82,8 @@ struct Entry {
     attempts: Vec<Attempt>,
     /// There were keys: nobody else may begin.
     settled: bool,
+    /// How many of the attempts are in [`Handshakes::at_work`].
+    counted: usize,
 }
 
 /// One handshake.
@@ -89,7 +101,8 @@ impl Handshakes {
         loop {
             let now = Instant::now();
             let next = self
-                .next_timeout()
+                .agenda
+                .next()
                 .map(|at| at.saturating_duration_since(now));
             let first = match next {
                 Some(wait) => events.recv_timeout(wait),
@@ -113,29 +126,34 @@ impl Handshakes {
         }
     }
 
-    fn next_timeout(&self) -> Option<Instant> {
-        let attempts = self.entries.values().flat_map(|entry| &entry.attempts);
-        let wanted = |attempt: &Attempt| {
-            let timeout = attempt.state.poll_timeout();
-            timeout.into_iter().chain(attempt.until).min()
-        };
-        attempts.filter_map(wanted).min()
+    fn run_due(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.due);
+        self.agenda.take_due(now, &mut due);
+        for socket in due.drain(..) {
+            if let Some(entry) = self.entries.get_mut(&socket) {
+                entry.handle_timeout(now);
+            }
+            self.attend(now, socket);
+        }
+        self.due = due;
     }
 
-    fn run_due(&mut self, now: Instant) {
-        for (socket, entry) in &mut self.entries {
-            let over = |attempt: &Attempt| attempt.until.is_some_and(|until| until <= now);
-            entry.attempts.retain(|attempt| !over(attempt));
-            let mut due = false;
-            for attempt in &mut entry.attempts {
-                if attempt.state.poll_timeout().is_some_and(|at| at <= now) {
-                    attempt.state.handle_timeout(now);
-                    due = true;
-                }
-            }
-            if due {
-                entry.drain(now, *socket, &mut self.commands);
-            }
+    /// After anything has happened to a stream's entry: takes what it has to say, and notes when to look
+    /// at it again.
+    fn attend(&mut self, now: Instant, socket: SocketId) {
+        let Some(entry) = self.entries.get_mut(&socket) else {
+            return self.agenda.set(socket, None);
+        };
+        entry.drain(now, socket, &mut self.commands);
+        self.at_work = self.at_work + entry.attempts.len() - entry.counted;
+        entry.counted = entry.attempts.len();
+        self.agenda.set(socket, entry.next_timeout());
+    }
+
+    fn remove(&mut self, socket: SocketId) {
+        if let Some(entry) = self.entries.remove(&socket) {
+            self.at_work -= entry.counted;
+            self.agenda.set(socket, None);
         }
     }
 
@@ -146,12 +164,12 @@ impl Handshakes {
             step,
         } = event;
         if let HandshakeStep::End = step {
-            self.entries.remove(&socket);
+            self.remove(socket);
             return;
         }
         let other = |entry: &Entry| entry.association != handshake.association;
         if self.entries.get(&socket).is_some_and(other) {
-            self.entries.remove(&socket);
+            self.remove(socket);
         }
         match step {
             HandshakeStep::Begin(to)
@@ -171,9 +189,7 @@ impl Handshakes {
             }
             HandshakeStep::Begin(_) | HandshakeStep::End => {}
         }
-        if let Some(entry) = self.entries.get_mut(&socket) {
-            entry.drain(now, socket, &mut self.commands);
-        }
+        self.attend(now, socket);
     }
 
     fn datagram(
@@ -219,8 +235,7 @@ impl Handshakes {
         to: SocketAddr,
         random: Option<[u8; RANDOM_LEN]>,
     ) {
-        let at_work: usize = self.entries.values().map(|e| e.attempts.len()).sum();
-        if at_work >= MAX_ASSOCIATIONS {
+        if self.at_work >= MAX_ASSOCIATIONS {
             return;
         }
         let config = AssociationConfig {
@@ -235,6 +250,7 @@ impl Handshakes {
             association,
             attempts: Vec::new(),
             settled: false,
+            counted: 0,
         });
         match Association::new(config, now) {
             Ok(state) => {
@@ -260,6 +276,28 @@ impl Entry {
             Some(_) => attempt.random == random,
             None => attempt.to == from,
         })
+    }
+
+    /// When to call [`Entry::handle_timeout`].
+    fn next_timeout(&self) -> Option<Instant> {
+        let attempts = self.attempts.iter();
+        attempts
+            .filter_map(|attempt| {
+                let timeout = attempt.state.poll_timeout();
+                timeout.into_iter().chain(attempt.until).min()
+            })
+            .min()
+    }
+
+    /// Lets go of what has lingered, and lets the others do what is due.
+    fn handle_timeout(&mut self, now: Instant) {
+        let over = |attempt: &Attempt| attempt.until.is_some_and(|until| until <= now);
+        self.attempts.retain(|attempt| !over(attempt));
+        for attempt in &mut self.attempts {
+            if attempt.state.poll_timeout().is_some_and(|at| at <= now) {
+                attempt.state.handle_timeout(now);
+            }
+        }
     }
 
     /// Takes what the associations have to send and to say.
