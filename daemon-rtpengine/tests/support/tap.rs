@@ -114,7 +114,8 @@ fn carry(socket: &UdpSocket, ends: [SocketAddr; 2], beside: bool) -> Vec<Heard> 
             return all;
         }
         let from = ends.iter().position(|end| *end == source);
-        let from = from.unwrap_or_else(|| panic!("a datagram from {source}, not of {ends:?}"));
+        let from =
+            from.unwrap_or_else(|| panic!("{bytes:02x?} from {source}, which is none of {ends:?}"));
         all.push(Heard {
             from,
             beside,
