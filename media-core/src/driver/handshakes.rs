@@ -32,7 +32,8 @@ const QUEUE: usize = 4096;
 const MAX_ATTEMPTS: usize = 4;
 /// Bytes of a ClientHello's random (RFC 5246 §7.4.1.2).
 const RANDOM_LEN: usize = 32;
-/// Associations at work at a time; a stranger's ClientHello beyond that is not answered.
+/// Handshakes going on at a time; a stranger's ClientHello beyond that is not answered. Those that have
+/// ended do not count, nor does it hold up ours, which signalling has asked for.
 const MAX_ASSOCIATIONS: usize = 8192;
 /// How long an association can repeat its last flight.
 const LINGER: Duration = Duration::from_secs(60);
@@ -69,7 +70,7 @@ struct Handshakes {
     agenda: Agenda,
     /// Scratch.
     due: Vec<SocketId>,
-    /// Attempts of all entries.
+    /// Attempts of all entries that have not ended.
     at_work: usize,
     commands: Vec<Message>,
 }
@@ -145,8 +146,9 @@ impl Handshakes {
             return self.agenda.set(socket, None);
         };
         entry.drain(now, socket, &mut self.commands);
-        self.at_work = self.at_work + entry.attempts.len() - entry.counted;
-        entry.counted = entry.attempts.len();
+        let at_work = entry.at_work();
+        self.at_work = self.at_work + at_work - entry.counted;
+        entry.counted = at_work;
         self.agenda.set(socket, entry.next_timeout());
     }
 
@@ -209,7 +211,7 @@ impl Handshakes {
             .entries
             .get(&socket)
             .is_some_and(|entry| entry.settled || entry.place(from, random).is_some());
-        if !known && random.is_some() {
+        if !known && random.is_some() && self.at_work < MAX_ASSOCIATIONS {
             self.begin(now, socket, handshake, Role::Passive, from, random);
         }
         let Some(entry) = self.entries.get_mut(&socket) else {
@@ -235,9 +237,6 @@ impl Handshakes {
         to: SocketAddr,
         random: Option<[u8; RANDOM_LEN]>,
     ) {
-        if self.at_work >= MAX_ASSOCIATIONS {
-            return;
-        }
         let config = AssociationConfig {
             remote_fingerprints: handshake.fingerprints.clone(),
             // The engine lets through only whom ICE or signalling has pointed to, and counts; a round
@@ -276,6 +275,12 @@ impl Entry {
             Some(_) => attempt.random == random,
             None => attempt.to == from,
         })
+    }
+
+    /// Attempts that have not ended.
+    fn at_work(&self) -> usize {
+        let attempts = self.attempts.iter();
+        attempts.filter(|attempt| attempt.until.is_none()).count()
     }
 
     /// When to call [`Entry::handle_timeout`].
@@ -379,4 +384,114 @@ fn srtp_keys(suite: CryptoSuite, keys: &KeyingMaterial) -> Option<Box<SrtpKeys>>
         send: params(keys.local_key(), keys.local_salt())?,
         receive: params(keys.remote_key(), keys.remote_salt())?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::dtls::{Certificate, HashFunction};
+    use crate::units::{Now, ShardId};
+
+    /// A client that shakes hands with the stream of one socket.
+    struct Client {
+        socket: SocketId,
+        address: SocketAddr,
+        handshake: Arc<Handshake>,
+        state: Association,
+    }
+
+    impl Client {
+        fn new(index: u16, certificate: &Certificate, now: Instant) -> Self {
+            let fingerprint = certificate.fingerprint(HashFunction::Sha256).unwrap();
+            let config = AssociationConfig {
+                remote_fingerprints: vec![fingerprint.clone()],
+                ..AssociationConfig::new(Role::Active, certificate.clone())
+            };
+            Self {
+                socket: SocketId::new(ShardId::new(0), index.into(), 0),
+                address: ([127, 0, 0, 1], 4000 + index).into(),
+                handshake: Arc::new(Handshake {
+                    association: 1,
+                    role: Some(Role::Passive),
+                    certificate: certificate.clone(),
+                    fingerprints: vec![fingerprint],
+                }),
+                state: Association::new(config, now).unwrap(),
+            }
+        }
+
+        /// Sends what the client has to say.
+        fn speak(&mut self, to: &mut Handshakes, now: Instant) {
+            while let Some(datagram) = self.state.poll_transmit() {
+                let step = HandshakeStep::Datagram(self.address, datagram.into());
+                to.handle(now, self.event(step));
+            }
+        }
+
+        /// Goes on until both have nothing to say.
+        fn finish(&mut self, with: &mut Handshakes, now: Instant) {
+            while !with.commands.is_empty() {
+                for message in std::mem::take(&mut with.commands) {
+                    if let Message::Engine(Command::SendFrom { datagram, .. }) = message {
+                        self.state.handle_datagram(now, &datagram);
+                    }
+                }
+                self.speak(with, now);
+            }
+            let event = self.state.poll_event();
+            assert!(matches!(event, Some(DtlsEvent::Connected { .. })));
+        }
+
+        fn event(&self, step: HandshakeStep) -> HandshakeEvent {
+            HandshakeEvent {
+                socket: self.socket,
+                handshake: Arc::clone(&self.handshake),
+                step,
+            }
+        }
+    }
+
+    #[test]
+    fn handshakes_that_have_ended_keep_no_stranger_out() {
+        let now = Instant::now();
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let certificate = Certificate::generate(Now {
+            monotonic: now,
+            unix: unix.unwrap(),
+        });
+        let certificate = certificate.unwrap();
+        let mut handshakes = Handshakes {
+            port: Arc::new(ShardPort::new(0, 16).unwrap()),
+            entries: HashMap::new(),
+            agenda: Agenda::default(),
+            due: Vec::new(),
+            // There is room for one more.
+            at_work: MAX_ASSOCIATIONS - 1,
+            commands: Vec::new(),
+        };
+        let mut clients = [1, 2].map(|index| Client::new(index, &certificate, now));
+        let [first, second] = &mut clients;
+
+        first.speak(&mut handshakes, now);
+        second.speak(&mut handshakes, now);
+        assert!(!handshakes.entries.contains_key(&second.socket));
+        first.finish(&mut handshakes, now);
+        assert_eq!(handshakes.agenda.next(), Some(now + LINGER));
+
+        let later = now + Duration::from_secs(1);
+        second.state.handle_timeout(later);
+        second.speak(&mut handshakes, later);
+        second.finish(&mut handshakes, later);
+        assert_eq!(handshakes.at_work, MAX_ASSOCIATIONS - 1);
+
+        // One is forgotten in time, the other with its stream.
+        handshakes.run_due(now + LINGER);
+        assert!(handshakes.entries[&first.socket].attempts.is_empty());
+        assert_eq!(handshakes.agenda.next(), Some(later + LINGER));
+        handshakes.handle(later, second.event(HandshakeStep::End));
+        assert_eq!(handshakes.agenda.next(), None);
+        assert_eq!(handshakes.at_work, MAX_ASSOCIATIONS - 1);
+    }
 }
