@@ -406,7 +406,7 @@ mod tests {
         fn new(index: u16, certificate: &Certificate, now: Instant) -> Self {
             let fingerprint = certificate.fingerprint(HashFunction::Sha256).unwrap();
             let config = AssociationConfig {
-                remote_fingerprints: vec![fingerprint.clone()],
+                remote_fingerprints: vec![fingerprint],
                 ..AssociationConfig::new(Role::Active, certificate.clone())
             };
             Self {

@@ -138,7 +138,7 @@ impl Restated {
             // With RTCP muxed nothing leaves through the second port, a handshake of its own least of all.
             endpoint: stream
                 .signalled()
-                .filter(|_| !media.has_agent() && !(is_rtcp && media.mux.on)),
+                .filter(|_| !(media.has_agent() || is_rtcp && media.mux.on)),
             learning: (
                 learning.mode as u8,
                 learning.strict_source,
