@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use benches::daemon::{Daemon, DaemonConfig};
 use benches::load::Media;
-use benches::measure::{Bench, BenchConfig};
+use benches::measure::{Bench, BenchConfig, Phases};
 use benches::secure::SecureError;
 use benches::secure::peer::Setup;
 use benches::secure::webrtc::{CallOptions, WebrtcCaller};
@@ -61,6 +61,25 @@ fn calls_with_dtls_are_set_up_and_timed() {
     for histogram in [&first.ice_us, &first.dtls_us, &first.audio_us] {
         assert_eq!(histogram.len(), 3);
     }
+}
+
+#[test]
+fn calls_with_dtls_keep_their_pace_beside_media() {
+    let daemon = start(33_600);
+    let mut config = BenchConfig::new(daemon.ng(), daemon.pid());
+    config.first_port = 33_800;
+    let mut bench = Bench::new(config).unwrap();
+    let phases = Phases {
+        rampup: Duration::from_millis(20),
+        warmup: Duration::from_millis(100),
+        measured: Duration::from_millis(800),
+    };
+    let (load, setups) = bench.load_during_setups(5, phases, 40).unwrap();
+    assert_eq!(load.faults(), 0, "{load:?}");
+    assert!(load.tally.received() > 0);
+    // Half a second of them: the first at once, then one each 25 ms. A busy machine may miss the last.
+    assert!((10..=20).contains(&setups.completed), "{setups:?}");
+    assert_eq!(setups.handshake_us.len(), setups.completed);
 }
 
 #[test]

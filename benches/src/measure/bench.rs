@@ -21,6 +21,8 @@ pub struct BenchConfig {
     pub pid: u32,
     /// Cores for the generator's media threads, one thread each; empty: one thread anywhere.
     pub cpus: Vec<usize>,
+    /// The cores have other work, too: the media threads nap between packets, and do not spin.
+    pub shared: bool,
     /// RTP sockets per side and thread.
     pub sockets: usize,
     /// First of the generator's own RTP ports; keep it out of the daemon's range.
@@ -41,12 +43,18 @@ impl BenchConfig {
             ng,
             pid,
             cpus: Vec::new(),
+            shared: false,
             sockets: 4,
             first_port: 61_000,
             window: 8,
             media: Media::PCMU,
             srtp: None,
         }
+    }
+
+    /// Whether the media threads never sleep: cores of their own are there to be used up.
+    pub(super) fn spins(&self) -> bool {
+        !self.cpus.is_empty() && !self.shared
     }
 
     /// Generator threads.
@@ -135,6 +143,15 @@ impl Bench {
             config,
             sockets,
         })
+    }
+
+    /// The highest of the generator's ports.
+    pub(super) fn last_port(&self) -> u16 {
+        let ports = self.sockets.iter().flatten().map(|pair| pair.port());
+        // RTCP's is the one above.
+        ports
+            .max()
+            .map_or(self.config.first_port, |port| port.saturating_add(1))
     }
 
     /// Sets up calls, sends nothing, and looks at the daemon for `span`.

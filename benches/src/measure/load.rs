@@ -105,8 +105,7 @@ impl Bench {
             phases.warmup,
             phases.measured,
         );
-        // Cores of its own are there to be used up.
-        let spins = !self.config.cpus.is_empty();
+        let spins = self.config.spins();
         plan.nap = plan.nap.filter(|_| !spins);
         let threads = self.start(&calls, &plan, &live);
         plan.wait_until(plan.steady.start);

@@ -1,13 +1,17 @@
 //! Calls with DTLS-SRTP: how many are set up, how soon there is audio.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::{Bench, MeasureError};
-use crate::load::histogram;
+use super::{Bench, LoadReport, MeasureError, Phases};
+use crate::host;
+use crate::load::{SocketPair, histogram};
 use crate::process::{Sample, Usage};
-use crate::secure::setups::{SetupCaller, Setups};
+use crate::secure::setups::{Pace, SetupCaller, Setups};
 use crate::secure::webrtc::{CallOptions, WebrtcCaller};
 
 /// A daemon that only sets up and ends calls with DTLS on one side.
@@ -25,7 +29,7 @@ impl DtlsSetups {
     /// Calls set up and ended per second.
     #[must_use]
     pub fn per_second(&self) -> f64 {
-        self.setups.completed as f64 / self.setups.wall.as_secs_f64().max(f64::MIN_POSITIVE)
+        self.setups.per_second()
     }
 
     /// The daemon's CPU time per call.
@@ -56,6 +60,11 @@ pub struct FirstAudio {
     pub phone_audio_us: Histogram<u64>,
 }
 
+/// RTP sockets of side A for calls beside a load.
+const SETUP_SOCKETS: usize = 4;
+/// What is left of the measured phase for those that have begun.
+const SETUP_RUNOUT: Duration = Duration::from_millis(300);
+
 impl Bench {
     /// Sets up and ends calls with DTLS on side A for `span`, as fast as the daemon can.
     ///
@@ -66,12 +75,48 @@ impl Bench {
         let caller = SetupCaller::new(self.config.ng, sockets)?;
         let own_pid = std::process::id();
         let begin = (Sample::of(self.config.pid)?, Sample::of(own_pid)?);
-        let setups = caller.run(span)?;
+        let setups = caller.run(span, Pace::Fastest)?;
         Ok(DtlsSetups {
             setups,
             usage: Sample::of(self.config.pid)?.since(&begin.0),
             generator_cores: Sample::of(own_pid)?.since(&begin.1).cores(),
         })
+    }
+
+    /// Media load through `count` plain calls, while `per_second` calls with DTLS on side A are set up and
+    /// ended each second of the measured phase. The peer of their handshakes shares the generator's
+    /// first core: let it nap ([`BenchConfig::shared`](super::BenchConfig::shared)).
+    ///
+    /// # Errors
+    /// When a call fails or the daemon is gone.
+    pub fn load_during_setups(
+        &mut self,
+        count: usize,
+        phases: Phases,
+        per_second: u32,
+    ) -> Result<(LoadReport, Setups), MeasureError> {
+        let mut next = self.last_port().saturating_add(1);
+        let pairs: Result<Vec<_>, _> = (0..SETUP_SOCKETS * 2)
+            .map(|_| SocketPair::bind(Ipv4Addr::LOCALHOST, &mut next).map(Arc::new))
+            .collect();
+        let (ng, pairs) = (self.config.ng, pairs?);
+        let cpu = self.config.cpus.first().copied();
+        let pace = Pace::PerSecond(per_second);
+        // The last calls must be over before the phase is.
+        let span = phases.measured.saturating_sub(SETUP_RUNOUT);
+        let mut setups = None;
+        let report = self.load(count, phases, |_, _| {
+            let run = move || {
+                if let Some(cpu) = cpu {
+                    // Not being pinned costs accuracy only; the lag tells.
+                    let _ = host::pin(&[cpu]);
+                }
+                SetupCaller::new(ng, &pairs)?.run(span, pace)
+            };
+            setups = Some(thread::spawn(run).join());
+        })?;
+        let setups = setups.ok_or(MeasureError::Worker)?;
+        Ok((report, setups.map_err(|_| MeasureError::Worker)??))
     }
 
     /// Places `count` calls, one after another, from a party with ICE and DTLS-SRTP to a phone with

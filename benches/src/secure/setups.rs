@@ -1,4 +1,5 @@
-//! How many calls with DTLS-SRTP on one side a daemon sets up: offer, answer, handshake, delete.
+//! Calls with DTLS-SRTP on one side, set up and ended: offer, answer, handshake, delete. As many as a daemon
+//! can, to count them, or at a steady pace, to see what they do to others.
 //!
 //! Side A is the active side and does no ICE. All calls share a few sockets and one certificate: what is
 //! measured is the daemon. A call counts once its handshake has ended in keys, and it is deleted.
@@ -26,6 +27,25 @@ const IN_PROGRESS: usize = 16;
 /// Longest sleep, so that the clock of the run is looked at.
 const NAP: Duration = Duration::from_millis(20);
 
+/// How calls follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// One begins as soon as another has ended.
+    Fastest,
+    /// This many begin each second, as long as no more than [`IN_PROGRESS`] are on their way.
+    PerSecond(u32),
+}
+
+impl Pace {
+    /// When a call may begin, from the begin of the run. Calls count from 0.
+    fn due(self, call: u64) -> Duration {
+        match self {
+            Self::Fastest => Duration::ZERO,
+            Self::PerSecond(rate) => Duration::from_secs(call) / rate.max(1),
+        }
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Setups {
@@ -35,6 +55,14 @@ pub struct Setups {
     pub wall: Duration,
     /// From the answer's arrival to the keys, in µs.
     pub handshake_us: Histogram<u64>,
+}
+
+impl Setups {
+    /// Calls set up and ended per second.
+    #[must_use]
+    pub fn per_second(&self) -> f64 {
+        self.completed as f64 / self.wall.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
 }
 
 /// A call on its way.
@@ -87,17 +115,24 @@ impl SetupCaller {
     }
 
     /// Sets calls up for `span`, then ends those that are begun.
-    pub(crate) fn run(mut self, span: Duration) -> Result<Setups, SecureError> {
+    pub(crate) fn run(mut self, span: Duration, pace: Pace) -> Result<Setups, SecureError> {
         let begin = Instant::now();
         loop {
-            while self.drafts.len() < IN_PROGRESS && begin.elapsed() < span {
+            while self.drafts.len() < IN_PROGRESS
+                && begin.elapsed() < span
+                && pace.due(self.next) <= begin.elapsed()
+            {
                 self.offer()?;
             }
-            if self.drafts.is_empty() {
-                self.report.wall = begin.elapsed();
+            let elapsed = begin.elapsed();
+            if self.drafts.is_empty() && elapsed >= span {
+                self.report.wall = elapsed;
                 return Ok(self.report);
             }
-            let timeout = self.next_timeout().min(NAP);
+            let mut timeout = self.next_timeout().min(NAP);
+            if self.drafts.len() < IN_PROGRESS {
+                timeout = timeout.min(pace.due(self.next).saturating_sub(elapsed));
+            }
             let fds: Vec<_> = [self.client.as_fd()]
                 .into_iter()
                 .chain(self.sockets.iter().map(|pair| pair.rtp().as_fd()))

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use daemon_rtpengine::config::{Config, Outcome};
@@ -149,6 +149,10 @@ impl Daemon {
             .arg(format!("--port-min={}", ports.first() + 2))
             .arg(format!("--port-max={}", ports.last()))
             .args(extra);
+        if matches!(program, Program::Rtpengine) {
+            // Should it crash, its core goes with the directory.
+            command.current_dir(dir.path());
+        }
         let package = match program {
             Program::Rtpengine => "rtpengine-daemon",
             Program::Ours(_) => "voxplane",
@@ -219,6 +223,10 @@ impl Daemon {
         wait_for(&format!("{count} bound media ports"), || {
             (self.bound_media_ports() == count).then_some(())
         });
+    }
+    /// How it ended, if it has.
+    pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.guard.exit_status()
     }
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {

@@ -19,6 +19,7 @@ pub(crate) mod scene;
 pub(crate) mod sdp;
 pub(crate) mod secure;
 pub(crate) mod sip;
+pub(crate) mod tap;
 pub(crate) mod tcp;
 pub(crate) mod tone;
 

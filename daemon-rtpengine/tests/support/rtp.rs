@@ -15,8 +15,8 @@ pub(crate) const PACKET_LEN: usize = 172;
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     socket: UdpSocket,
-    /// Holds the port beside, so that it is no other endpoint's.
-    _rtcp: UdpSocket,
+    /// The port beside.
+    rtcp: UdpSocket,
     ssrc: u32,
     seq: u16,
 }
@@ -24,27 +24,17 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Binds a free even port of `ip` and the one above it (RFC 3550 §11).
     pub(crate) fn bind(ip: IpAddr, ssrc: u32) -> Self {
-        let (socket, rtcp) = std::iter::repeat_with(|| Self::bind_pair(ip))
-            .take(1000)
-            .flatten()
-            .next()
-            .expect("a free pair of ports");
+        let [socket, rtcp] = bind_pair(ip);
         if ip.is_ipv4() {
             let with_tos = SockRef::from(&socket).set_recv_tos_v4(true);
             with_tos.expect("every kernel tells the TOS");
         }
         Self {
             socket,
-            _rtcp: rtcp,
+            rtcp,
             ssrc,
             seq: 0,
         }
-    }
-    fn bind_pair(ip: IpAddr) -> Option<(UdpSocket, UdpSocket)> {
-        let socket = UdpSocket::bind((ip, 0)).ok()?;
-        let port = socket.local_addr().ok()?.port();
-        let rtcp = UdpSocket::bind((ip, port.checked_add(1)?)).ok()?;
-        (port % 2 == 0).then_some((socket, rtcp))
     }
     /// Its port.
     pub(crate) fn port(&self) -> u16 {
@@ -73,6 +63,14 @@ impl Endpoint {
     /// Sends bytes as they are.
     pub(crate) fn send(&self, to: SocketAddr, bytes: &[u8]) {
         self.socket.send_to(bytes, to).expect("loopback takes it");
+    }
+    /// Sends bytes as they are from the port beside.
+    pub(crate) fn send_beside(&self, to: SocketAddr, bytes: &[u8]) {
+        self.rtcp.send_to(bytes, to).expect("loopback takes it");
+    }
+    /// Waits for a datagram at the port beside.
+    pub(crate) fn receive_beside(&self, patience: Duration) -> Option<(SocketAddr, Vec<u8>)> {
+        receive(&self.rtcp, patience)
     }
     /// Waits for `count` datagrams; fewer only after `patience`.
     pub(crate) fn receive(&self, count: usize, patience: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
@@ -125,13 +123,33 @@ impl Endpoint {
         assert!(head.ends_with(&kind), "not a TOS: {control:?}");
         data[0]
     }
-    fn receive_one(&self, patience: Duration) -> Option<(SocketAddr, Vec<u8>)> {
-        self.socket
-            .set_read_timeout(Some(patience))
-            .expect("a timeout above zero is accepted");
-        let mut buffer = vec![0; 2048];
-        let (len, from) = self.socket.recv_from(&mut buffer).ok()?;
-        buffer.truncate(len);
-        Some((from, buffer))
+    /// Waits for a datagram.
+    pub(crate) fn receive_one(&self, patience: Duration) -> Option<(SocketAddr, Vec<u8>)> {
+        receive(&self.socket, patience)
     }
+}
+
+/// Binds a free even port of `ip` and the one above it (RFC 3550 §11).
+///
+/// # Panics
+/// When there is none.
+pub(crate) fn bind_pair(ip: IpAddr) -> [UdpSocket; 2] {
+    let pair = || {
+        let socket = UdpSocket::bind((ip, 0)).ok()?;
+        let port = socket.local_addr().ok()?.port();
+        let rtcp = UdpSocket::bind((ip, port.checked_add(1)?)).ok()?;
+        (port % 2 == 0).then_some([socket, rtcp])
+    };
+    let mut tries = std::iter::repeat_with(pair).take(1000).flatten();
+    tries.next().expect("a free pair of ports")
+}
+
+fn receive(socket: &UdpSocket, patience: Duration) -> Option<(SocketAddr, Vec<u8>)> {
+    socket
+        .set_read_timeout(Some(patience))
+        .expect("a timeout above zero is accepted");
+    let mut buffer = vec![0; 2048];
+    let (len, from) = socket.recv_from(&mut buffer).ok()?;
+    buffer.truncate(len);
+    Some((from, buffer))
 }

@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::DtlsConfig;
+use super::agenda::Agenda;
 use super::plane::{Message, ShardPort};
 use super::sys;
 use crate::dtls::{Association, AssociationConfig, DtlsEvent, DtlsFailure, KeyingMaterial, Role};
@@ -32,7 +33,8 @@ const QUEUE: usize = 4096;
 const MAX_ATTEMPTS: usize = 4;
 /// Bytes of a ClientHello's random (RFC 5246 §7.4.1.2).
 const RANDOM_LEN: usize = 32;
-/// Associations at work at a time; a stranger's ClientHello beyond that is not answered.
+/// Handshakes going on at a time; a stranger's ClientHello beyond that is not answered. Those that have
+/// ended do not count, nor does it hold up ours, which signalling has asked for.
 const MAX_ASSOCIATIONS: usize = 8192;
 /// How long an association can repeat its last flight.
 const LINGER: Duration = Duration::from_secs(60);
@@ -54,6 +56,9 @@ pub(super) fn start(
                 config,
                 port,
                 entries: HashMap::new(),
+                agenda: Agenda::default(),
+                due: Vec::new(),
+                at_work: 0,
                 commands: Vec::new(),
             }
             .run(&events);
@@ -65,6 +70,12 @@ struct Handshakes {
     config: DtlsConfig,
     port: Arc<ShardPort>,
     entries: HashMap<SocketId, Entry>,
+    /// When each entry is next to be looked at.
+    agenda: Agenda,
+    /// Scratch.
+    due: Vec<SocketId>,
+    /// Attempts of all entries that have not ended.
+    at_work: usize,
     commands: Vec<Message>,
 }
 
@@ -76,6 +87,8 @@ struct Entry {
     attempts: Vec<Attempt>,
     /// There were keys: nobody else may begin.
     settled: bool,
+    /// How many of the attempts are in [`Handshakes::at_work`].
+    counted: usize,
 }
 
 /// One handshake.
@@ -93,7 +106,8 @@ impl Handshakes {
         loop {
             let now = Instant::now();
             let next = self
-                .next_timeout()
+                .agenda
+                .next()
                 .map(|at| at.saturating_duration_since(now));
             let first = match next {
                 Some(wait) => events.recv_timeout(wait),
@@ -117,29 +131,35 @@ impl Handshakes {
         }
     }
 
-    fn next_timeout(&self) -> Option<Instant> {
-        let attempts = self.entries.values().flat_map(|entry| &entry.attempts);
-        let wanted = |attempt: &Attempt| {
-            let timeout = attempt.state.poll_timeout();
-            timeout.into_iter().chain(attempt.until).min()
-        };
-        attempts.filter_map(wanted).min()
+    fn run_due(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.due);
+        self.agenda.take_due(now, &mut due);
+        for socket in due.drain(..) {
+            if let Some(entry) = self.entries.get_mut(&socket) {
+                entry.handle_timeout(now);
+            }
+            self.attend(now, socket);
+        }
+        self.due = due;
     }
 
-    fn run_due(&mut self, now: Instant) {
-        for (socket, entry) in &mut self.entries {
-            let over = |attempt: &Attempt| attempt.until.is_some_and(|until| until <= now);
-            entry.attempts.retain(|attempt| !over(attempt));
-            let mut due = false;
-            for attempt in &mut entry.attempts {
-                if attempt.state.poll_timeout().is_some_and(|at| at <= now) {
-                    attempt.state.handle_timeout(now);
-                    due = true;
-                }
-            }
-            if due {
-                entry.drain(now, *socket, &mut self.commands);
-            }
+    /// After anything has happened to a stream's entry: takes what it has to say, and notes when to look
+    /// at it again.
+    fn attend(&mut self, now: Instant, socket: SocketId) {
+        let Some(entry) = self.entries.get_mut(&socket) else {
+            return self.agenda.set(socket, None);
+        };
+        entry.drain(now, socket, &mut self.commands);
+        let at_work = entry.at_work();
+        self.at_work = self.at_work + at_work - entry.counted;
+        entry.counted = at_work;
+        self.agenda.set(socket, entry.next_timeout());
+    }
+
+    fn remove(&mut self, socket: SocketId) {
+        if let Some(entry) = self.entries.remove(&socket) {
+            self.at_work -= entry.counted;
+            self.agenda.set(socket, None);
         }
     }
 
@@ -150,12 +170,12 @@ impl Handshakes {
             step,
         } = event;
         if let HandshakeStep::End = step {
-            self.entries.remove(&socket);
+            self.remove(socket);
             return;
         }
         let other = |entry: &Entry| entry.association != handshake.association;
         if self.entries.get(&socket).is_some_and(other) {
-            self.entries.remove(&socket);
+            self.remove(socket);
         }
         match step {
             HandshakeStep::Begin(to)
@@ -178,9 +198,7 @@ impl Handshakes {
             }
             HandshakeStep::Begin(_) | HandshakeStep::End => {}
         }
-        if let Some(entry) = self.entries.get_mut(&socket) {
-            entry.drain(now, socket, &mut self.commands);
-        }
+        self.attend(now, socket);
     }
 
     fn datagram(
@@ -201,7 +219,7 @@ impl Handshakes {
             .entries
             .get(&socket)
             .is_some_and(|entry| entry.settled || entry.place(from, random).is_some());
-        if !known && random.is_some() {
+        if !known && random.is_some() && self.at_work < MAX_ASSOCIATIONS {
             self.begin(now, socket, handshake, from, random, verify_address);
         }
         let Some(entry) = self.entries.get_mut(&socket) else {
@@ -227,10 +245,6 @@ impl Handshakes {
         random: Option<[u8; RANDOM_LEN]>,
         verify_address: bool,
     ) {
-        let at_work: usize = self.entries.values().map(|e| e.attempts.len()).sum();
-        if at_work >= MAX_ASSOCIATIONS {
-            return;
-        }
         let role = match random {
             Some(_) => Role::Passive,
             None => Role::Active,
@@ -249,6 +263,7 @@ impl Handshakes {
             association,
             attempts: Vec::new(),
             settled: false,
+            counted: 0,
         });
         match Association::new(config, now) {
             Ok(state) => {
@@ -274,6 +289,34 @@ impl Entry {
             Some(_) => attempt.random == random,
             None => attempt.to == from,
         })
+    }
+
+    /// Attempts that have not ended.
+    fn at_work(&self) -> usize {
+        let attempts = self.attempts.iter();
+        attempts.filter(|attempt| attempt.until.is_none()).count()
+    }
+
+    /// When to call [`Entry::handle_timeout`].
+    fn next_timeout(&self) -> Option<Instant> {
+        let attempts = self.attempts.iter();
+        attempts
+            .filter_map(|attempt| {
+                let timeout = attempt.state.poll_timeout();
+                timeout.into_iter().chain(attempt.until).min()
+            })
+            .min()
+    }
+
+    /// Lets go of what has lingered, and lets the others do what is due.
+    fn handle_timeout(&mut self, now: Instant) {
+        let over = |attempt: &Attempt| attempt.until.is_some_and(|until| until <= now);
+        self.attempts.retain(|attempt| !over(attempt));
+        for attempt in &mut self.attempts {
+            if attempt.state.poll_timeout().is_some_and(|at| at <= now) {
+                attempt.state.handle_timeout(now);
+            }
+        }
     }
 
     /// Takes what the associations have to send and to say.
@@ -364,4 +407,115 @@ fn agreement(
             receive: params(keys.remote_key(), keys.remote_salt())?,
         },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::dtls::{Certificate, HashFunction};
+    use crate::units::{Now, ShardId};
+
+    /// A client that shakes hands with the stream of one socket.
+    struct Client {
+        socket: SocketId,
+        address: SocketAddr,
+        handshake: Arc<Handshake>,
+        state: Association,
+    }
+
+    impl Client {
+        fn new(index: u16, certificate: &Certificate, now: Instant) -> Self {
+            let fingerprint = certificate.fingerprint(HashFunction::Sha256).unwrap();
+            let config = AssociationConfig {
+                remote_fingerprints: vec![fingerprint],
+                ..AssociationConfig::new(Role::Active, certificate.clone())
+            };
+            Self {
+                socket: SocketId::new(ShardId::new(0), index.into(), 0),
+                address: ([127, 0, 0, 1], 4000 + index).into(),
+                handshake: Arc::new(Handshake {
+                    association: 1,
+                    role: Some(Role::Passive),
+                    certificate: certificate.clone(),
+                    fingerprints: vec![fingerprint],
+                }),
+                state: Association::new(config, now).unwrap(),
+            }
+        }
+
+        /// Sends what the client has to say.
+        fn speak(&mut self, to: &mut Handshakes, now: Instant) {
+            while let Some(datagram) = self.state.poll_transmit() {
+                let step = HandshakeStep::Datagram(self.address, datagram.into());
+                to.handle(now, self.event(step));
+            }
+        }
+
+        /// Goes on until both have nothing to say.
+        fn finish(&mut self, with: &mut Handshakes, now: Instant) {
+            while !with.commands.is_empty() {
+                for message in std::mem::take(&mut with.commands) {
+                    if let Message::Engine(Command::SendFrom { datagram, .. }) = message {
+                        self.state.handle_datagram(now, &datagram);
+                    }
+                }
+                self.speak(with, now);
+            }
+            let event = self.state.poll_event();
+            assert!(matches!(event, Some(DtlsEvent::Connected { .. })));
+        }
+
+        fn event(&self, step: HandshakeStep) -> HandshakeEvent {
+            HandshakeEvent {
+                socket: self.socket,
+                handshake: Arc::clone(&self.handshake),
+                step,
+            }
+        }
+    }
+
+    #[test]
+    fn handshakes_that_have_ended_keep_no_stranger_out() {
+        let now = Instant::now();
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let certificate = Certificate::generate(Now {
+            monotonic: now,
+            unix: unix.unwrap(),
+        });
+        let certificate = certificate.unwrap();
+        let mut handshakes = Handshakes {
+            config: DtlsConfig::default(),
+            port: Arc::new(ShardPort::new(0, 16).unwrap()),
+            entries: HashMap::new(),
+            agenda: Agenda::default(),
+            due: Vec::new(),
+            // There is room for one more.
+            at_work: MAX_ASSOCIATIONS - 1,
+            commands: Vec::new(),
+        };
+        let mut clients = [1, 2].map(|index| Client::new(index, &certificate, now));
+        let [first, second] = &mut clients;
+
+        first.speak(&mut handshakes, now);
+        second.speak(&mut handshakes, now);
+        assert!(!handshakes.entries.contains_key(&second.socket));
+        first.finish(&mut handshakes, now);
+        assert_eq!(handshakes.agenda.next(), Some(now + LINGER));
+
+        let later = now + Duration::from_secs(1);
+        second.state.handle_timeout(later);
+        second.speak(&mut handshakes, later);
+        second.finish(&mut handshakes, later);
+        assert_eq!(handshakes.at_work, MAX_ASSOCIATIONS - 1);
+
+        // One is forgotten in time, the other with its stream.
+        handshakes.run_due(now + LINGER);
+        assert!(handshakes.entries[&first.socket].attempts.is_empty());
+        assert_eq!(handshakes.agenda.next(), Some(later + LINGER));
+        handshakes.handle(later, second.event(HandshakeStep::End));
+        assert_eq!(handshakes.agenda.next(), None);
+        assert_eq!(handshakes.at_work, MAX_ASSOCIATIONS - 1);
+    }
 }

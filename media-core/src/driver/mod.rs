@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "system calls")]
 #![expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 
+mod agenda;
 mod epoll;
 mod handshakes;
 mod pace;

@@ -127,7 +127,10 @@ impl Restated {
         let learning = learning(media);
         Self {
             component: component(media, is_rtcp) as u8,
-            endpoint: stream.signalled().filter(|_| !media.has_agent()),
+            // With RTCP muxed nothing leaves through the second port, a handshake of its own least of all.
+            endpoint: stream
+                .signalled()
+                .filter(|_| !(media.has_agent() || is_rtcp && media.mux.on)),
             learning: (
                 learning.mode as u8,
                 learning.strict_source,

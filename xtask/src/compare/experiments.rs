@@ -14,7 +14,7 @@ use super::table::{Better, Value};
 type Experiment = fn(&Daemon, &Setting) -> Result<Vec<Value>>;
 
 /// In the order of the table.
-pub(super) const EXPERIMENTS: [(&str, Experiment); 11] = [
+pub(super) const EXPERIMENTS: [(&str, Experiment); 12] = [
     ("relay 100", |daemon, setting| {
         relay(daemon, setting, &Load::plain(100), Some(0.75))
     }),
@@ -37,6 +37,7 @@ pub(super) const EXPERIMENTS: [(&str, Experiment); 11] = [
         capacity(daemon, setting, &Load::srtp(0), 1.8)
     }),
     ("dtls setup", dtls_setup),
+    ("dtls handshakes beside a relay", handshakes),
     ("webrtc first audio", first_audio),
 ];
 
@@ -48,6 +49,9 @@ pub(super) const RELAY_AS_ASKED: (&str, Experiment) = ("relay", |daemon, setting
 /// Calls of the memory experiment: few enough that both daemons relay without trouble.
 const MEMORY_CALLS: usize = 500;
 const IDLE_CALLS: usize = 2000;
+/// Plain calls that are relayed while others shake hands.
+const DISTURBED_CALLS: usize = 300;
+const HANDSHAKES_PER_SECOND: u32 = 200;
 /// Calls of the first audio experiment.
 const WEBRTC_CALLS: u32 = 50;
 
@@ -90,6 +94,12 @@ fn bench(daemon: &Daemon, setting: &Setting, srtp: Option<CryptoSuite>) -> Resul
 fn load(daemon: &Daemon, setting: &Setting, load: &Load) -> Result<LoadReport> {
     let mut bench = bench(daemon, setting, load.srtp)?;
     let report = bench.load(load.calls, Phases::measuring(setting.seconds), |_, _| ())?;
+    warn(&report);
+    Ok(report)
+}
+
+/// Says what a run's figures do not.
+fn warn(report: &LoadReport) {
     if report.generator.limited() {
         eprintln!(
             "  the generator was its own limit: lag p99 {:?}, {:.2} cores, {} drops",
@@ -106,7 +116,6 @@ fn load(daemon: &Daemon, setting: &Setting, load: &Load) -> Result<LoadReport> {
             report.leftovers
         );
     }
-    Ok(report)
 }
 
 fn relay(
@@ -254,6 +263,53 @@ fn dtls_setup(daemon: &Daemon, setting: &Setting) -> Result<Vec<Value>> {
         ),
         Value::new("DTLS handshake p50, 16 at a time".into(), "ms", ms(0.5)),
         Value::new("DTLS handshake p95, 16 at a time".into(), "ms", ms(0.95)),
+    ])
+}
+
+/// What handshakes on the daemon's one core do to the media of other calls. The generator is the same in
+/// both runs: it naps, as it shares its core with the peer of the handshakes.
+fn handshakes(daemon: &Daemon, setting: &Setting) -> Result<Vec<Value>> {
+    let mut config = BenchConfig::new(daemon.ng(), daemon.pid());
+    config.cpus = vec![setting.generator_cpu];
+    config.shared = true;
+    let mut bench = Bench::new(config)?;
+    let phases = Phases::measuring(setting.seconds);
+    let quiet = bench.load(DISTURBED_CALLS, phases, |_, _| ())?;
+    warn(&quiet);
+    let (busy, setups) =
+        bench.load_during_setups(DISTURBED_CALLS, phases, HANDSHAKES_PER_SECOND)?;
+    warn(&busy);
+    eprintln!(
+        "  p50, p99, p99.9, most: {:.1?} alone, {:.1?} with {:.0} handshakes per second; lag p99 {:.1?}, {:.1?}",
+        [0.5, 0.99, 0.999, 1.0].map(|q| quiet.latency(q)),
+        [0.5, 0.99, 0.999, 1.0].map(|q| busy.latency(q)),
+        setups.per_second(),
+        quiet.generator.lag_p99,
+        busy.generator.lag_p99,
+    );
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    let lost = |run: &LoadReport| (run.tally.sent() - run.tally.received()) as f64;
+    let beside = |name: &str| {
+        format!("{DISTURBED_CALLS} calls, {HANDSHAKES_PER_SECOND} DTLS calls/s: {name}")
+    };
+    Ok(vec![
+        Value::new(
+            format!("{DISTURBED_CALLS} calls alone: added latency p99"),
+            "ms",
+            ms(quiet.latency(0.99)),
+        ),
+        Value::new(beside("added latency p99"), "ms", ms(busy.latency(0.99))).limit(5.0),
+        Value::new(beside("lost packets"), "", lost(&busy)).limit(0.0),
+        Value::new(
+            beside("set up and ended per second"),
+            "",
+            setups.per_second(),
+        ),
+        Value::new(
+            beside("handshake p95"),
+            "ms",
+            setups.handshake_us.value_at_quantile(0.95) as f64 / 1e3,
+        ),
     ])
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     quick: bool,
     /// Only experiments whose name contains this: relay, memory, idle, signalling, capacity, srtp,
-    /// dtls, webrtc
+    /// dtls, handshakes, webrtc
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Only the relay of this many calls

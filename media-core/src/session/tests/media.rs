@@ -42,6 +42,21 @@ fn muxing_is_passed_through() {
 }
 
 #[test]
+fn second_port_of_a_muxing_party_sends_to_nobody() {
+    let desk = Desk::new();
+    let to_t = port(&mux_offer(&desk, MUX, RtcpMuxOptions::default()));
+    let endpoint = |port| desk.route(port).endpoint.map(|endpoint| endpoint.port());
+    mux_answer(&desk, MUX);
+    // A handshake of its own would meet the one of the first port at its peer.
+    assert_eq!((endpoint(to_t), endpoint(to_t + 1)), (Some(5000), None));
+    mux_answer(&desk, "");
+    assert_eq!(
+        (endpoint(to_t), endpoint(to_t + 1)),
+        (Some(5000), Some(5001))
+    );
+}
+
+#[test]
 fn refused_mux_falls_back_to_two_ports() {
     let desk = Desk::new();
     let to_t = port(&mux_offer(&desk, MUX, RtcpMuxOptions::default()));
