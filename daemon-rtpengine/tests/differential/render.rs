@@ -6,7 +6,7 @@ use super::names::Names;
 
 /// What only our replies say of a stream, behind all that rtpengine says: why there is no audio, and
 /// what was measured on the packets and reported by RTCP. `ng::reply` tests it.
-const OUR_STREAM_KEYS: [&[u8]; 4] = [b"verdict", b"reason", b"reception", b"reported"];
+const OUR_STREAM_KEYS: [&[u8]; 5] = [b"DTLS", b"verdict", b"reason", b"reception", b"reported"];
 
 /// One line per key, nested by indentation.
 pub(crate) fn reply(value: &Value<'_>, names: &mut Names) -> Vec<String> {
