@@ -238,7 +238,9 @@ impl Agent {
             }),
         }
         if let Half::Full(full) = &mut self.half {
-            full.add_remote(address, priority, &candidate.typ);
+            let mut locals = self.locals.iter();
+            let pairs = locals.any(|l| l.address.is_ipv4() == address.is_ipv4());
+            full.add_remote(now, address, priority, &candidate.typ, pairs);
         }
         self.revive(now);
         CandidateVerdict::Added

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::crypto::CryptoAttribute;
 use super::dtls::{Fingerprint, Setup};
-use super::ice::{IceCandidate, IceCredentials};
+use super::ice;
+use super::ice::{IceCandidate, IceCredentials, RemoteCandidate};
 use super::options::Edits;
 use super::rewrite::Writer;
 
@@ -40,6 +41,8 @@ pub struct LocalIce<'a> {
     pub credentials: Option<&'a IceCredentials>,
     /// `a=candidate`, in order.
     pub candidates: &'a [IceCandidate],
+    /// `a=remote-candidates` (RFC 8839 §5.2), in order; empty: there is no such line.
+    pub remote_candidates: &'a [RemoteCandidate],
     /// `a=ice-options:trickle`, and `a=end-of-candidates` behind the candidates.
     pub trickle: bool,
     /// `a=ice-lite` on the session level.
@@ -86,6 +89,12 @@ impl Writer<'_> {
             self.attribute_with(edits, |out| {
                 out.extend_from_slice(b"a=candidate:");
                 candidate.write(out);
+            });
+        }
+        if !local.remote_candidates.is_empty() {
+            self.attribute_with(edits, |out| {
+                out.extend_from_slice(b"a=remote-candidates:");
+                ice::write_remote_candidates(local.remote_candidates, out);
             });
         }
     }

@@ -9,8 +9,8 @@ use super::SESSION;
 use crate::sdp::{
     CandidateKind, CryptoAttribute, CryptoError, FecOrder, Fingerprint, HashFunction, IceCandidate,
     IceCredentials, InlineKey, KeyParam, Lifetime, LocalDtls, LocalIce, LocalMedia, LocalRtcp,
-    LocalSecurity, MediaParams, Mki, Protocol, SdpOptions, Section, SentDescription, SessionParams,
-    Setup, parse, rewrite,
+    LocalSecurity, MediaParams, Mki, Protocol, RemoteCandidate, SdpOptions, Section,
+    SentDescription, SessionParams, Setup, parse, rewrite,
 };
 use crate::srtp::CryptoSuite;
 
@@ -252,6 +252,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn remote_candidates()(
+        component in 1..=2u16,
+        address in r"192\.0\.2\.7|::1",
+        port: u16,
+    ) -> RemoteCandidate {
+        RemoteCandidate { component, address: address.into(), port }
+    }
+}
+
+prop_compose! {
     fn candidates()(
         foundation in "[a-zA-Z0-9+/]{1,32}",
         component in 1..=2u16,
@@ -341,6 +351,7 @@ proptest! {
         fingerprint in fingerprints(),
         setup in select(vec![Setup::Active, Setup::Passive, Setup::ActPass, Setup::HoldConn]),
         own in vec(candidates(), 0..4),
+        theirs in vec(remote_candidates(), 0..3),
         ufrag in "[a-zA-Z0-9]{4,9}",
         pwd in "[a-zA-Z0-9]{22,30}",
         flags: [bool; 3],
@@ -354,6 +365,7 @@ proptest! {
             ice: Some(LocalIce {
                 credentials: Some(&credentials),
                 candidates: &own,
+                remote_candidates: &theirs,
                 trickle,
                 lite,
             }),
@@ -365,6 +377,7 @@ proptest! {
         prop_assert_eq!(read.ice.credentials(), Some(credentials));
         prop_assert_eq!((read.ice.trickle, read.ice.lite), (trickle, lite));
         prop_assert_eq!(read.ice.candidates, own);
+        prop_assert_eq!(read.ice.remote_candidates, theirs);
         prop_assert_eq!(read.ice.end_of_candidates, trickle);
     }
 

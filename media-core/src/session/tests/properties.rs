@@ -122,7 +122,7 @@ impl Words {
         let mut lines = String::new();
         for tag in 1..=(self.secure >> 1) & 3 {
             let suite = ["AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"];
-            let suite = suite[usize::from(tag + self.secure) % 2];
+            let suite = suite[(usize::from(tag) + usize::from(self.secure)) % 2];
             let key = "QUFB".repeat(10);
             lines.push_str(&format!("a=crypto:{tag} {suite} inline:{key}\r\n"));
         }
