@@ -46,9 +46,13 @@ impl Endpoint {
         let rtcp = UdpSocket::bind((ip, port.checked_add(1)?)).ok()?;
         (port % 2 == 0).then_some((socket, rtcp))
     }
+    /// Where it is bound.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("a bound socket")
+    }
     /// Its port.
     pub(crate) fn port(&self) -> u16 {
-        self.socket.local_addr().map_or(0, |a| a.port())
+        self.address().port()
     }
     /// Sends `count` RTP packets of PCMU (RFC 3550 §5.1).
     pub(crate) fn send_rtp(&mut self, to: SocketAddr, count: u16) {

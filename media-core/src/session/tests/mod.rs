@@ -113,7 +113,14 @@ impl MediaPlane for Books {
                     inner.calls.entry(route.call).or_default();
                     inner.restated += 1;
                     if inner.is_open(socket) {
+                        for other in &route.alternates {
+                            assert!(inner.is_open(other.socket), "it has its stream's life");
+                        }
                         inner.routes.insert(socket, *route);
+                    } else {
+                        for other in &route.alternates {
+                            inner.close(other.socket);
+                        }
                     }
                 }
                 Command::CloseSockets { sockets } => {
