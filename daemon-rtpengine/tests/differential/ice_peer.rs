@@ -23,7 +23,8 @@ pub(crate) struct Party {
 const PASSWORD: &[u8] = b"passwordpasswordpassword";
 
 impl Party {
-    /// Checks until a pair is nominated and answered once more. `None`: in time; otherwise what is wrong.
+    /// Checks until a pair is nominated and the daemon's own check of it answered. `None`: in time; otherwise
+    /// what is wrong.
     pub(crate) fn run(&self, endpoint: &Endpoint, sdp: &str, patience: Duration) -> Option<String> {
         let value = |name: &str| {
             let line = sdp.lines().find_map(|line| line.strip_prefix(name));
@@ -71,7 +72,8 @@ impl Party {
     ) -> Option<String> {
         let deadline = Instant::now() + patience;
         let mut buffer = [0; Agent::MAX_MESSAGE];
-        while agent.state() != State::Nominated {
+        let mut asked = false;
+        while agent.state() != State::Nominated || !asked {
             while let Some(transmit) = agent.poll_transmit(&mut buffer) {
                 endpoint.send(transmit.pair.remote, &buffer[..transmit.len]);
             }
@@ -80,6 +82,8 @@ impl Party {
             }
             for (from, bytes) in endpoint.receive(1, Duration::from_millis(5)) {
                 if from.ip() == self.reaches {
+                    // A Binding request (RFC 8489 §5).
+                    asked |= bytes.starts_with(&[0, 1]);
                     agent.handle_stun(now(), local, from, &bytes);
                 }
             }

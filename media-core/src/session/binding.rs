@@ -30,10 +30,14 @@ impl Signal<'_> {
             .port_latching
             .unwrap_or(self.config.port_latching || other.ice.on)
             || media.bindings.len() >= Self::MAX_BINDINGS;
+        // One address among a binding's is enough: with ICE, they are all the party's to choose from.
+        let serves = |binding: &Binding| {
+            let mut places = binding.places();
+            places.any(|at| self.interfaces.serves(at.pool, place.wanted))
+        };
         let fits = |at: &usize| {
             let binding = &media.bindings[*at];
-            (binding.rtcp.is_some() || !pair)
-                && (!place.strict || self.interfaces.serves(binding.pool, place.wanted))
+            (binding.rtcp.is_some() || !pair) && (!place.strict || serves(binding))
         };
         let find = |wanted: Option<SocketAddr>| {
             let all = media.bindings.iter().enumerate().rev();

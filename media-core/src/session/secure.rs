@@ -287,7 +287,11 @@ impl Signal<'_> {
                 let (first, interfaces) = (binding.pool, self.interfaces);
                 is_shown.then(|| CandidatePlace {
                     foundation: self.identity.foundation(place.pool, first, interfaces),
-                    address: self.shown_address(place.pool),
+                    address: match relay {
+                        // `media address` is where media is to come, not what relays it: as rtpengine.
+                        true => interfaces.advertised(place.pool),
+                        false => self.shown_address(place.pool),
+                    },
                     port: bound.port,
                     component: if at == 0 { 1 } else { 2 },
                     order,
