@@ -232,16 +232,11 @@ impl World {
     /// Waits until the browser's statistics are those of a good call with PCMU, and no packet was lost
     /// in either direction; logs what DTLS agreed on.
     pub(crate) fn expect_good_stats(&mut self) -> Stats {
-        self.expect_stats_with(0)
-    }
-
-    /// The same, but packets on their way to a port that the browser has just left may be lost.
-    pub(crate) fn expect_stats_with(&mut self, lost: i64) -> Stats {
         let mut last = Vec::new();
         let browser = &mut self.browser;
         let stats = poll(|| {
             let stats = browser.stats();
-            last = stats.complaints(lost);
+            last = stats.complaints();
             last.is_empty().then_some(stats)
         });
         let stats = stats.unwrap_or_else(|| panic!("the browser's statistics: {last:?}"));

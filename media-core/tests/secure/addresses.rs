@@ -181,12 +181,12 @@ const LONG: Duration = Duration::from_secs(2);
 #[test]
 fn the_nominated_pair_decides_which_socket_sends() {
     for mode in modes() {
-        for open in 0..3 {
+        for (open, through) in SOCKETS.into_iter().enumerate() {
             let mut world = World::new(mode, Protection::None);
             world.exchange(&[open], LONG);
             let state = world.counters.ice_state();
             assert_eq!(state, Some(State::Nominated), "{mode:?} {open}");
-            assert_eq!(world.leaves(), (SOCKETS[open], peer_of(open)));
+            assert_eq!(world.leaves(), (through, peer_of(open)));
             let nominated = world
                 .bench
                 .events()
@@ -202,7 +202,7 @@ fn the_nominated_pair_decides_which_socket_sends() {
                     } => Some((call, socket, via, endpoint, session)),
                     _ => None,
                 });
-            let via = socket(SOCKETS[open]);
+            let via = socket(through);
             assert_eq!(nominated, Some((CALL, socket(0), via, peer_of(open), 1)));
         }
     }
