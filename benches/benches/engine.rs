@@ -79,6 +79,7 @@ impl Shard {
                 untouched: false,
                 drops_feedback: false,
                 ice: None,
+                alternates: Box::default(),
                 rtp_sinks: sinks.clone(),
                 rtcp_sinks: sinks,
                 clocks: Arc::clone(&clocks),

@@ -79,9 +79,8 @@ fn ice_restart_keeps_the_audio() {
         // says yes to that, as rtpengine does, Chromium never takes the new password: media goes on, but
         // half a minute later ICE has failed.
         if world.has_our_daemon() {
-            // 300 ms: from when Chromium leaves its port until it nominates the new one.
-            const SWITCHING: i64 = 15;
-            let after = world.expect_stats_with(SWITCHING);
+            // Nothing is lost: media goes on over the old pair until there is another.
+            let after = world.expect_good_stats();
             let (ours, peers) = after.ufrags();
             assert_ne!(ours, before.ufrags().0, "the browser restarted");
             assert_ne!(peers, before.ufrags().1, "the daemon restarted with it");

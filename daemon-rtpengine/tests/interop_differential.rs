@@ -20,16 +20,26 @@ use support::daemon::{Daemon, Program, test_file};
 use support::process::TempDir;
 
 /// Both daemons have the same interfaces, so addresses need no names.
-const INTERFACES: [&str; 4] = [
+const INTERFACES: [&str; 7] = [
     "--interface=127.0.0.1",
     "--interface=pub/127.0.0.2",
     "--interface=priv/127.0.0.3",
     "--interface=six/::1",
+    "--interface=multi/127.0.0.4",
+    "--interface=multi/127.0.0.5",
+    "--interface=multi/::1",
 ];
-const ADDRESSES: [&str; 4] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"];
+const ADDRESSES: [&str; 6] = [
+    "127.0.0.1",
+    "127.0.0.2",
+    "127.0.0.3",
+    "127.0.0.4",
+    "127.0.0.5",
+    "::1",
+];
 
 /// Fewer requests would mean that case files went missing.
-const MIN_REQUESTS: usize = 4300;
+const MIN_REQUESTS: usize = 4600;
 
 /// Lines shown of one side of a difference; `DIFF_CASE` with `DIFF_RAW` shows the rest.
 const MAX_SHOWN: usize = 15;

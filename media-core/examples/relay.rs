@@ -65,6 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             untouched: false,
             drops_feedback: false,
             ice: None,
+            alternates: Box::default(),
             rtp_sinks: SinkAction {
                 socket: sockets[1 - n],
             }

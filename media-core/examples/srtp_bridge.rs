@@ -78,6 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             untouched: false,
             drops_feedback: false,
             ice: None,
+            alternates: Box::default(),
             rtp_sinks: SinkAction { socket }.into(),
             rtcp_sinks: SinkAction { socket }.into(),
             clocks: Arc::default(),

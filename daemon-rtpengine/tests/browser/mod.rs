@@ -198,12 +198,7 @@ impl World {
     /// Waits until the browser's statistics are those of a good call with PCMU, and no packet was lost
     /// in either direction; logs what DTLS agreed on.
     pub(crate) fn expect_good_stats(&mut self) -> Stats {
-        self.expect_stats_with(0)
-    }
-
-    /// The same, but packets on their way to a port that the browser has just left may be lost.
-    pub(crate) fn expect_stats_with(&mut self, lost: i64) -> Stats {
-        judge::expect_stats(&mut self.browser, &self.phone, lost)
+        judge::expect_stats(&mut self.browser, &self.phone)
     }
 
     /// The browser hangs up.

@@ -21,6 +21,7 @@
 //! receive B 5                                     waits for 5 packets
 //! settle 10                                       waits until the call has counted 10 RTP packets
 //! await $C.2 DTLS fingerprint verified            waits until `query` of that call says so
+//! ice B efgh controlled ::1 -> O.0                B, of `+ice(ufrag=efgh)`, finds a pair with that address
 //! pending B                                       how many packets are there already
 //! ```
 //! Values are written as in [`super::notation`]; `_` in keys and commands stands for a blank, and
@@ -32,6 +33,7 @@ use std::path::Path;
 
 use daemon_rtpengine::ng::value::Value;
 
+use super::ice_peer::Party;
 use super::notation::Cursor;
 use super::secure::Feature;
 
@@ -75,6 +77,11 @@ pub(crate) enum Action {
     },
     Pending {
         socket: String,
+    },
+    Ice {
+        socket: String,
+        party: Party,
+        to: Target,
     },
     Await {
         call_id: String,
@@ -234,6 +241,15 @@ fn action(line: &str) -> Action {
         },
         "pending" => Action::Pending {
             socket: words[1].to_owned(),
+        },
+        "ice" => Action::Ice {
+            socket: words[1].to_owned(),
+            party: Party {
+                ufrag: words[2].to_owned(),
+                controlling: words[3] == "controlling",
+                reaches: words[4].parse().expect("an address"),
+            },
+            to: target(words[6]),
         },
         "await" => Action::Await {
             call_id: words[1].to_owned(),

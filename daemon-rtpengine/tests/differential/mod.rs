@@ -4,6 +4,7 @@
 pub(crate) mod accepted;
 pub(crate) mod case;
 pub(crate) mod diff;
+pub(crate) mod ice_peer;
 pub(crate) mod names;
 pub(crate) mod notation;
 pub(crate) mod render;

@@ -162,6 +162,9 @@ impl Renderer<'_> {
         if line.starts_with("a=candidate:") {
             return self.candidate(line, ports);
         }
+        if let Some(chosen) = line.strip_prefix("a=remote-candidates:") {
+            return self.remote_candidates(chosen);
+        }
         if let Some(mark) = line.strip_prefix("a=rtpengine:") {
             return format!("a=rtpengine:{}", self.names.instance(mark));
         }
@@ -185,6 +188,17 @@ impl Renderer<'_> {
         format!("{start}{}{rest}", self.names.port(address, number, base))
     }
 
+    /// RFC 8839 §5.2: component, address and port, over and over.
+    fn remote_candidates(&mut self, chosen: &str) -> String {
+        let mut words: Vec<String> = chosen.split(' ').map(str::to_owned).collect();
+        for one in words.chunks_exact_mut(3) {
+            if let Ok(port) = one[2].parse() {
+                one[2] = self.names.port(&one[1], port, None);
+            }
+        }
+        format!("a=remote-candidates:{}", words.join(" "))
+    }
+
     /// RFC 8839 §5.1: foundation, component, transport, priority, address, port, then names with
     /// their values.
     fn candidate(&mut self, line: &str, ports: &mut SectionPorts) -> String {
@@ -194,10 +208,12 @@ impl Renderer<'_> {
         let (foundation, rest) = line.split_at(at);
         let mut words: Vec<String> = rest.split(' ').map(str::to_owned).collect();
         let first = words.get(1).is_some_and(|component| component == "1");
-        let base = if first { None } else { ports.candidate };
+        let known = |(of, _): &&(String, u16)| of == foundation;
+        let base = ports.candidates.iter().rev().find(known);
+        let base = base.filter(|_| !first).map(|(_, port)| *port);
         let port = self.candidate_port(&mut words, 4, base);
-        if first {
-            ports.candidate = port;
+        if let Some(port) = port.filter(|_| first) {
+            ports.candidates.push((foundation.to_owned(), port));
         }
         if let Some(related) = words.iter().position(|word| word == "raddr") {
             self.candidate_port(&mut words[related..], 1, base);
@@ -225,8 +241,8 @@ impl Renderer<'_> {
 #[derive(Default)]
 struct SectionPorts {
     rtp: Option<u16>,
-    /// Of the latest candidate of the first component.
-    candidate: Option<u16>,
+    /// Of the candidates of the first component, by foundation.
+    candidates: Vec<(String, u16)>,
 }
 
 /// The connection address of the session and then of each section.

@@ -122,6 +122,15 @@ impl Dialogue<'_> {
                 self.received(&got)
             }
             Action::Settle { packets } => self.settle(*packets),
+            Action::Ice { socket, party, to } => {
+                let sdp = self.replies.get(&to.reply);
+                let section = sdp.and_then(|sdp| sdp.split("m=").nth(to.section + 1));
+                let wrong = match section {
+                    Some(section) => party.run(self.endpoint(socket), section, self.patience),
+                    None => Some(format!("no section {} in {}", to.section, to.reply)),
+                };
+                wrong.into_iter().collect()
+            }
             Action::Await { call_id, text } => self.wait_for(call_id, text),
         };
         Outcome {

@@ -36,9 +36,13 @@ impl Endpoint {
             seq: 0,
         }
     }
+    /// Where it is bound.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("a bound socket")
+    }
     /// Its port.
     pub(crate) fn port(&self) -> u16 {
-        self.socket.local_addr().map_or(0, |a| a.port())
+        self.address().port()
     }
     /// Sends `count` RTP packets of PCMU (RFC 3550 §5.1).
     pub(crate) fn send_rtp(&mut self, to: SocketAddr, count: u16) {

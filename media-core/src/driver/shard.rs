@@ -10,7 +10,7 @@ use super::plane::{Message, ShardPort};
 use super::{CoreParts, sys};
 use crate::buf::Slab;
 use crate::engine::{
-    Command, Datagram, DropReason, Egress, Engine, Event, HandshakeEvent, HandshakeStep,
+    Command, Datagram, DropReason, Egress, Engine, Event, HandshakeEvent, HandshakeStep, Route,
     ShardCounters, Transmit,
 };
 use crate::units::{ShardId, SocketId};
@@ -112,11 +112,11 @@ impl Core {
         if !opening.is_empty() {
             io.open(&mut opening, self);
         }
-        for command in commands.drain(..) {
+        for mut command in commands.drain(..) {
             // A route for a socket that has been closed meanwhile came too late: its place may belong
             // to another call.
-            if let Command::Route { socket, .. } = &command
-                && !io.start(*socket, self)
+            if let Command::Route { socket, route } = &mut command
+                && !self.start(*socket, route, io)
             {
                 continue;
             }
@@ -127,6 +127,24 @@ impl Core {
         self.commands = commands;
         self.messages = messages;
         go_on
+    }
+
+    /// Receives for a stream from now on. Its further sockets live no longer than its own: whoever closed
+    /// that did not know of them yet.
+    fn start(&mut self, socket: SocketId, route: &mut Route, io: &mut impl Io) -> bool {
+        let is_open = io.start(socket, self);
+        if !route.alternates.is_empty() {
+            let mut alternates = std::mem::take(&mut route.alternates).into_vec();
+            if is_open {
+                alternates.retain(|other| io.start(other.socket, self));
+            } else {
+                for other in alternates.drain(..) {
+                    io.close(other.socket, self);
+                }
+            }
+            route.alternates = alternates.into();
+        }
+        is_open
     }
 
     /// When the shard is to wake even if nothing arrives.

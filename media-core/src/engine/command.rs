@@ -101,6 +101,9 @@ pub struct Route {
     pub drops_feedback: bool,
     /// How the way to the party is found, if by ICE; then [`Route::endpoint`] is of no account.
     pub ice: Option<Arc<IceRoute>>,
+    /// Further sockets of the stream, at other addresses of ours: what arrives there is taken as if it had
+    /// come to the stream's own, and media leaves through the one that ICE has chosen.
+    pub alternates: Box<[Alternate]>,
     /// Streams that RTP (and what is not RTP) is forwarded to, through each one's own socket.
     pub rtp_sinks: Sinks,
     /// Streams that RTCP is forwarded to.
@@ -109,6 +112,15 @@ pub struct Route {
     pub clocks: Arc<PayloadClocks>,
     /// Written by the shard, read by anyone.
     pub counters: Arc<StreamCounters>,
+}
+
+/// Another socket of a stream. Once named it is the stream's until it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alternate {
+    /// The socket, bound on the same shard.
+    pub socket: SocketId,
+    /// What it is bound to.
+    pub address: SocketAddr,
 }
 
 /// One destination of a stream's packets.

@@ -156,6 +156,9 @@ impl StreamCounters {
     pub fn ice_state(&self) -> Option<State> {
         paths::state_of(self.ice.get())
     }
+    pub(crate) fn set_ice(&self, state: State) {
+        self.ice.set(paths::state_code(state));
+    }
     /// Where its DTLS handshake stands.
     #[must_use]
     pub fn dtls_state(&self) -> DtlsState {

@@ -126,6 +126,7 @@ impl Engine {
             sink.guard.protect(&mut packet, rtcp)?;
         }
         let octets = packet.len() as u64;
+        let socket = sink.via;
         sink.counters.packets_sent.add(1);
         sink.counters.octets_sent.add(octets);
         self.counters.packets_sent.add(1);

@@ -41,6 +41,21 @@ pub enum Event {
         /// It will not change again (unless media handover is on).
         confirmed: bool,
     },
+    /// ICE has nominated a pair: the stream's media goes this way from now on.
+    PairNominated {
+        /// The call.
+        call: CallKey,
+        /// The stream's own socket.
+        socket: SocketId,
+        /// The socket that it sends from: the same, or one of [`super::Route::alternates`].
+        via: SocketId,
+        /// Where it sends to.
+        endpoint: SocketAddr,
+        /// We nominated, not the party.
+        controlling: bool,
+        /// [`super::IceRoute::session`] that it was found in.
+        session: u32,
+    },
     /// Something for whoever shakes hands; the driver takes it out.
     Handshake(HandshakeEvent),
     /// The driver could not serve the socket any more.

@@ -64,6 +64,8 @@ pub(super) struct Greeting {
     begun: Option<u32>,
     spent: u8,
     since: Option<Instant>,
+    /// Who was heard last, and on which of the stream's sockets.
+    heard: Option<(SocketAddr, SocketId)>,
     /// Who has sent a ClientHello, most recent first; the last is forgotten for the next.
     greeters: [Option<SocketAddr>; GREETERS],
 }
@@ -100,6 +102,7 @@ impl Engine {
         &mut self,
         now: Instant,
         socket: SocketId,
+        arrived: SocketId,
         from: SocketAddr,
         packet: &PacketBuf,
     ) -> Verdict {
@@ -121,6 +124,7 @@ impl Engine {
         if !stream.greeting.take(now) {
             return Verdict::Dropped(DropReason::NoBuffer);
         }
+        stream.greeting.heard = Some((from, arrived));
         if !is_known {
             stream.greeting.note(from);
         }
@@ -181,7 +185,7 @@ impl Engine {
         self.begin_handshake(socket);
     }
 
-    /// A handshake's datagram, to be sent from the stream.
+    /// A handshake's datagram, to be sent from the stream: answers from the socket that the party wrote to.
     pub(super) fn send_from(
         &mut self,
         socket: SocketId,
@@ -189,9 +193,11 @@ impl Engine {
         datagram: &[u8],
         out: &mut Egress,
     ) {
-        if self.stream(socket).is_none() {
+        let Some(stream) = self.stream(socket) else {
             return;
-        }
+        };
+        let heard = stream.greeting.heard.filter(|(from, _)| *from == to);
+        let socket = heard.map_or(stream.via, |(_, arrived)| arrived);
         // Without a slot it is lost, as on the network.
         if let Some(mut packet) = self.slab.allocate()
             && packet.fill(datagram)

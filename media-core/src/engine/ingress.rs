@@ -28,15 +28,27 @@ impl Engine {
         datagram: Datagram,
         out: &mut Egress,
     ) -> Verdict {
+        self.forward_on(now, datagram.socket, datagram, out)
+    }
+
+    /// The same for the stream of `socket`, whichever of its sockets the datagram came to.
+    #[inline]
+    pub(super) fn forward_on(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        datagram: Datagram,
+        out: &mut Egress,
+    ) -> Verdict {
+        let epoch = self.epoch;
+        let Some(stream) = self.stream_mut(socket) else {
+            return self.forward_alternate(now, datagram, out);
+        };
         let Datagram {
-            socket,
+            socket: arrived,
             from,
             mut packet,
         } = datagram;
-        let epoch = self.epoch;
-        let Some(stream) = self.stream_mut(socket) else {
-            return Verdict::Dropped(DropReason::NoRoute);
-        };
         #[cfg(feature = "testing")]
         assert!(!stream.panic_on_next_packet, "injected by a test");
         let kind = match kind_of(stream.component, packet.as_slice()) {
@@ -50,8 +62,8 @@ impl Engine {
             Kind::Rtcp => true,
             Kind::Stun if stream.passes() => false,
             Kind::Dtls if stream.passes() => false,
-            Kind::Stun => return self.handle_stun(now, socket, from, &packet, out),
-            Kind::Dtls => return self.handle_dtls(now, socket, from, &packet),
+            Kind::Stun => return self.handle_stun(now, socket, arrived, from, &packet, out),
+            Kind::Dtls => return self.handle_dtls(now, socket, arrived, from, &packet),
             Kind::Other => false,
         };
         // Before its source is believed: what is authentic may move the endpoint, a forgery may not.
@@ -63,7 +75,7 @@ impl Engine {
             Source::Endpoint | Source::Learned => {}
             Source::Other => {
                 stream.counters.other_source.add(1);
-                stream.follow(from);
+                stream.follow(from, arrived);
             }
             Source::Refused => return Verdict::Dropped(DropReason::WrongSource),
         }
@@ -80,7 +92,8 @@ impl Engine {
                     reports::read(packet.as_slice(), &stream.counters.reports);
                 }
             }
-            Kind::Stun | Kind::Dtls | Kind::Other => {}
+            Kind::Stun | Kind::Dtls => stream.answer_via(from, arrived),
+            Kind::Other => {}
         }
         if source == Source::Learned {
             self.report_learned(socket);

@@ -7,6 +7,7 @@
 //! The way of a datagram: [`Engine::handle_datagram`] finds the stream by its socket, `ingress`
 //! classifies it, judges its source and measures it, `egress` hands it to the route's sinks.
 
+mod alternates;
 mod call;
 mod command;
 mod counters;
@@ -34,12 +35,14 @@ use std::time::Instant;
 use crate::buf::{PacketBuf, Slab};
 use crate::units::{CallKey, SocketId};
 
+use alternates::Owner;
 use call::{Call, Due};
 use stream::Stream;
 use timer::{CallSlot, Timers};
 
 pub use command::{
-    CallTimeouts, Command, Component, LearnMode, Learning, PayloadClocks, Route, SinkAction, Sinks,
+    Alternate, CallTimeouts, Command, Component, LearnMode, Learning, PayloadClocks, Route,
+    SinkAction, Sinks,
 };
 pub use counters::{
     Counter, DropReason, ReportCounters, ShardCounters, SsrcCounters, StreamCounters,
@@ -79,6 +82,8 @@ pub struct Engine {
     epoch: Instant,
     /// By socket index.
     streams: Vec<Option<Stream>>,
+    /// By socket index: whose further socket it is. Empty while no stream has any.
+    owners: Vec<Option<Owner>>,
     calls: Vec<Option<Call>>,
     free_calls: Vec<u32>,
     by_key: HashMap<CallKey, u32>,
@@ -98,6 +103,7 @@ impl Engine {
             slab,
             epoch,
             streams: Vec::new(),
+            owners: Vec::new(),
             calls: Vec::new(),
             free_calls: Vec::new(),
             by_key: HashMap::new(),
@@ -246,7 +252,7 @@ impl Engine {
     /// To count what the driver did to a stream's packet after the engine let go of it.
     pub fn count_drop(&self, socket: SocketId, reason: DropReason) {
         self.counters.dropped[reason as usize].add(1);
-        if let Some(stream) = self.stream(socket) {
+        if let Some(stream) = self.stream(self.stream_of(socket)) {
             stream.count_drop(reason);
         }
     }
@@ -267,6 +273,7 @@ impl Engine {
 
     fn set_route(&mut self, now: Instant, socket: SocketId, mut route: Route, out: &mut Egress) {
         let ice = route.ice.clone();
+        let alternates = std::mem::take(&mut route.alternates);
         if ice.is_some() {
             // Only a nominated pair says where to send, neither signalling nor the source of a packet.
             route.endpoint = None;
@@ -290,7 +297,7 @@ impl Engine {
                 if vacant.is_none() {
                     self.counters.streams.add(1);
                 }
-                *vacant = Some(Stream::new(now, socket.generation(), index, route));
+                *vacant = Some(Stream::new(now, socket, index, route));
                 if let Some(call) = &mut self.calls[index as usize] {
                     call.sockets.push(socket);
                 }
@@ -299,6 +306,7 @@ impl Engine {
         if let Some(call) = &mut self.calls[index as usize] {
             call.touch(now);
         }
+        self.set_alternates(socket, index, alternates);
         self.set_path(now, socket, ice, out);
         self.restate_handshake(socket, &before);
         if let (Some(to), Some(packet)) = (pierce, self.slab.allocate()) {
@@ -373,6 +381,7 @@ impl Engine {
                 call.sockets.retain(|s| *s != socket);
             }
         }
+        self.close_alternate(socket);
         // Also one that never got a route: the driver knows whether it is open.
         out.close(socket);
     }
@@ -392,7 +401,7 @@ impl Engine {
     #[cold]
     fn end_panicked(&mut self, socket: SocketId, out: &mut Egress) {
         self.counters.panics.add(1);
-        let Some(stream) = self.stream(socket) else {
+        let Some(stream) = self.stream(self.stream_of(socket)) else {
             return;
         };
         let (index, call) = (stream.call_index, stream.call);

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{DropReason, Egress, Engine, Event, IceRoute, Transmit, Verdict};
+use super::{Alternate, DropReason, Egress, Engine, Event, IceRoute, Transmit, Verdict};
 use crate::buf::PacketBuf;
-use crate::ice::{self, Agent, AgentConfig, FailReason, State, StunVerdict, Timing};
+use crate::ice::{self, Agent, AgentConfig, FailReason, Role, State, StunVerdict, Timing};
 use crate::units::SocketId;
 
 /// The agent of one stream.
@@ -19,7 +19,7 @@ pub(super) struct Path {
 }
 
 impl Path {
-    fn new(now: Instant, route: Arc<IceRoute>) -> Self {
+    fn new(route: Arc<IceRoute>) -> Self {
         let mut agent = Agent::new(AgentConfig {
             component: route.component,
             mode: route.mode,
@@ -29,13 +29,18 @@ impl Path {
         });
         // An address that cannot be a candidate: checks to it are refused one by one, and counted.
         let _ = agent.add_local(route.local, u16::MAX);
-        let mut path = Self {
+        Self {
             agent,
             route,
             armed: None,
-        };
-        path.tell(now);
-        path
+        }
+    }
+
+    /// The stream's further addresses, the better ones first; those of before are known.
+    fn add_locals(&mut self, alternates: &[Alternate]) {
+        for (preference, alternate) in (0..u16::MAX).rev().zip(alternates) {
+            let _ = self.agent.add_local(alternate.address, preference);
+        }
     }
 
     /// What the route says of the party.
@@ -96,16 +101,25 @@ impl Engine {
         };
         match (&mut stream.path, route) {
             (path, None) => {
-                *path = None;
+                if path.take().is_some() {
+                    stream.via = socket;
+                }
                 stream.counters.ice.set(0);
                 return;
             }
-            (Some(path), Some(route)) => path.update(now, route),
-            (path, Some(route)) => *path = Some(Box::new(Path::new(now, route))),
+            (Some(path), Some(route)) => {
+                path.add_locals(&stream.alternates);
+                path.update(now, route);
+            }
+            (path, Some(route)) => {
+                let path = path.insert(Box::new(Path::new(route)));
+                path.add_locals(&stream.alternates);
+                path.tell(now);
+            }
         }
         // A new endpoint by signalling means nothing while there is a pair.
-        if let Some(remote) = stream.path.as_ref().and_then(|path| path.nominated()) {
-            stream.learner.nominate(remote);
+        if let Some(pair) = stream.path.as_ref().and_then(|path| path.agent.nominated()) {
+            stream.learner.nominate(pair.remote);
         }
         self.drain_path(now, socket, out);
     }
@@ -116,14 +130,21 @@ impl Engine {
         &mut self,
         now: Instant,
         socket: SocketId,
+        arrived: SocketId,
         from: SocketAddr,
         packet: &PacketBuf,
         out: &mut Egress,
     ) -> Verdict {
-        let Some(path) = self.stream_mut(socket).and_then(|s| s.path.as_mut()) else {
+        let Some(stream) = self.stream_mut(socket) else {
+            return Verdict::Dropped(DropReason::NoRoute);
+        };
+        let Some(own) = stream.path.as_ref().map(|path| path.route.local) else {
             return Verdict::Dropped(DropReason::NotMedia);
         };
-        let local = path.route.local;
+        let local = stream.address_of((socket, own), arrived);
+        let Some(path) = stream.path.as_mut() else {
+            return Verdict::Dropped(DropReason::NotMedia);
+        };
         match path.agent.handle_stun(now, local, from, packet.as_slice()) {
             StunVerdict::Accepted => {
                 self.drain_path(now, socket, out);
@@ -154,15 +175,17 @@ impl Engine {
         let Some(stream) = self.stream_mut(socket) else {
             return;
         };
-        let Some(path) = stream.path.as_mut() else {
+        let Some(mut path) = stream.path.take() else {
             return;
         };
+        let own = (socket, path.route.local);
         let mut message = [0; Agent::MAX_MESSAGE];
         while let Some(transmit) = path.agent.poll_transmit(&mut message) {
             // Without a slot the message is lost, as on the network.
             if let Some(mut packet) = slab.allocate()
                 && packet.fill(&message[..transmit.len])
             {
+                let socket = stream.socket_at(own, transmit.pair.local);
                 let to = transmit.pair.remote;
                 out.transmit(Transmit { socket, to, packet });
             }
@@ -170,13 +193,13 @@ impl Engine {
         let (mut nominated, mut lost) = (None, false);
         while let Some(event) = path.agent.poll_event() {
             match event {
-                ice::Event::Nominated(pair) => (nominated, lost) = (Some(pair.remote), false),
+                ice::Event::Nominated(pair) => (nominated, lost) = (Some(pair), false),
                 // RFC 7675 §5.1: without consent nothing is sent.
                 ice::Event::Disconnected => (nominated, lost) = (None, true),
                 _ => {}
             }
         }
-        stream.counters.ice.set(state_code(path.agent.state()));
+        stream.counters.set_ice(path.agent.state());
         let wants = path.agent.poll_timeout().map(|at| at.max(now));
         let arm = wants.filter(|at| path.armed.is_none_or(|armed| *at < armed));
         if arm.is_some() {
@@ -185,20 +208,24 @@ impl Engine {
         if lost {
             stream.learner.forget();
         }
-        let call = stream.call;
+        let news = nominated.map(|pair| {
+            stream.learner.nominate(pair.remote);
+            stream.via = stream.socket_at(own, pair.local);
+            Event::PairNominated {
+                call: stream.call,
+                socket,
+                via: stream.via,
+                endpoint: pair.remote,
+                controlling: path.agent.role() == Role::Controlling,
+                session: path.route.session,
+            }
+        });
+        stream.path = Some(path);
         if let Some(at) = arm {
             self.path_timers.arm(at, socket);
         }
-        if let Some(endpoint) = nominated {
-            if let Some(stream) = self.stream_mut(socket) {
-                stream.learner.nominate(endpoint);
-            }
-            self.events.push_back(Event::EndpointLearned {
-                call,
-                socket,
-                endpoint,
-                confirmed: true,
-            });
+        if let Some(news) = news {
+            self.events.push_back(news);
             self.begin_handshake(socket);
         }
     }
@@ -216,7 +243,7 @@ const STATES: [State; 8] = [
     State::Failed(FailReason::NotNominated),
 ];
 
-fn state_code(state: State) -> u64 {
+pub(super) fn state_code(state: State) -> u64 {
     let known = STATES.iter().position(|s| *s == state);
     known.map_or(0, |n| n as u64 + 1)
 }

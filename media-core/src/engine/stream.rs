@@ -10,11 +10,12 @@ use super::ingress::Kind;
 use super::learning::Learner;
 use super::paths::Path;
 use super::{
-    Component, DropReason, PayloadClocks, Protection, Route, SinkAction, Sinks, StreamCounters,
+    Alternate, Component, DropReason, PayloadClocks, Protection, Route, SinkAction, Sinks,
+    StreamCounters,
 };
 use crate::buf::PacketBuf;
 use crate::media::stats::ReceptionStats;
-use crate::units::{CallKey, ClockRate, Ssrc};
+use crate::units::{CallKey, ClockRate, SocketId, Ssrc};
 use crate::wire::rtp::RtpHeader;
 
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub(super) struct Stream {
     pub(super) call_index: u32,
     pub(super) component: Component,
     pub(super) learner: Learner,
+    /// The socket that packets to the party leave through.
+    pub(super) via: SocketId,
+    pub(super) alternates: Box<[Alternate]>,
     pub(super) blocked: bool,
     pub(super) guard: Guard,
     pub(super) untouched: bool,
@@ -64,14 +68,16 @@ impl Source {
 }
 
 impl Stream {
-    pub(super) fn new(now: Instant, generation: u32, call_index: u32, route: Route) -> Self {
+    pub(super) fn new(now: Instant, socket: SocketId, call_index: u32, route: Route) -> Self {
         let learner = Learner::new(now, &route);
         Self {
-            generation,
+            generation: socket.generation(),
             call: route.call,
             call_index,
             component: route.component,
             learner,
+            via: socket,
+            alternates: route.alternates,
             blocked: route.blocked,
             guard: Guard::new(route.protection),
             untouched: route.untouched,
@@ -116,13 +122,23 @@ impl Stream {
     /// a check and media from there has moved there: what is sent to its old place until a pair is
     /// nominated would be lost.
     #[cold]
-    pub(super) fn follow(&mut self, from: SocketAddr) {
+    pub(super) fn follow(&mut self, from: SocketAddr, arrived: SocketId) {
         if let Some(path) = &self.path
             && self.guard.is_keyed()
             && path.is_restarting()
             && path.is_checked(from)
         {
             self.learner.nominate(from);
+            self.via = arrived;
+        }
+    }
+
+    /// The ends themselves look for a way (ICE or DTLS between them): answers leave by the socket that the
+    /// question came to, as whoever asks expects.
+    #[cold]
+    pub(super) fn answer_via(&mut self, from: SocketAddr, arrived: SocketId) {
+        if self.passes() && self.endpoint() == Some(from) {
+            self.via = arrived;
         }
     }
 

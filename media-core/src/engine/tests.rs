@@ -29,6 +29,7 @@ pub(super) fn route(call: u64) -> Route {
         untouched: false,
         drops_feedback: false,
         ice: None,
+        alternates: Box::default(),
         rtp_sinks: Sinks::None,
         rtcp_sinks: Sinks::None,
         clocks: Arc::default(),

@@ -32,6 +32,8 @@ pub struct Agent {
     credentials: Credentials,
     key: IntegrityKey,
     remote: Option<Remote>,
+    /// The generation that the nominated pair is of, while a later one has none.
+    earlier: Option<Generation>,
     locals: Vec<Local>,
     remotes: Vec<RemoteAddress>,
     half: Half,
@@ -57,6 +59,13 @@ pub struct Agent {
 enum Half {
     Full(Box<Full>),
     Lite(Lite),
+}
+
+/// What a check of an earlier generation is known by.
+#[derive(Debug)]
+struct Generation {
+    local: Credentials,
+    remote: Credentials,
 }
 
 struct Remote {
@@ -118,6 +127,7 @@ impl Agent {
             key: credentials.key(),
             credentials,
             remote: None,
+            earlier: None,
             locals: Vec::new(),
             remotes: Vec::new(),
             half,
@@ -238,7 +248,9 @@ impl Agent {
             }),
         }
         if let Half::Full(full) = &mut self.half {
-            full.add_remote(address, priority, &candidate.typ);
+            let mut locals = self.locals.iter();
+            let pairs = locals.any(|l| l.address.is_ipv4() == address.is_ipv4());
+            full.add_remote(now, address, priority, &candidate.typ, pairs);
         }
         self.revive(now);
         CandidateVerdict::Added
@@ -251,8 +263,15 @@ impl Agent {
     }
 
     /// Begins a new generation with these local credentials (RFC 8445 §9). The peer's credentials and
-    /// candidates are forgotten; sockets, role and the nominated pair stay, so that media goes on.
+    /// candidates are forgotten; sockets, role and the nominated pair stay, so that media goes on, and the
+    /// peer's checks of that pair are answered as before until this generation has one.
     pub fn restart(&mut self, credentials: Credentials) {
+        if let (Some(_), Some(remote)) = (self.nominated.and(self.chosen), &self.remote) {
+            self.earlier = Some(Generation {
+                local: self.credentials.clone(),
+                remote: remote.credentials.clone(),
+            });
+        }
         if let Half::Full(full) = &mut self.half {
             full.restart(&credentials);
         } else if let Half::Lite(lite) = &mut self.half {

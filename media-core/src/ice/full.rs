@@ -52,6 +52,9 @@ pub(super) struct Full {
     /// Requests that wait within `agent` for the remote credentials.
     queued: usize,
     next: Option<Instant>,
+    pacing: Duration,
+    /// When a check may have been sent last.
+    ran: Option<Instant>,
 }
 
 impl Full {
@@ -89,6 +92,8 @@ impl Full {
                 mapped: Vec::new(),
                 queued: 0,
                 next: None,
+                pacing: timing.pacing,
+                ran: None,
             }
         })
     }
@@ -133,15 +138,23 @@ impl Full {
         quietly(|| {
             self.agent.set_remote_credentials(creds(credentials));
             // It takes one waiting request per call.
-            for _ in 0..self.queued {
+            for _ in 0..=self.queued {
                 self.agent.handle_timeout(now);
             }
         });
         self.queued = 0;
-        self.timeout(now);
+        self.update_next();
     }
 
-    pub(super) fn add_remote(&mut self, address: SocketAddr, priority: u32, typ: &CandidateType) {
+    /// `pairs`: one of ours can send to it.
+    pub(super) fn add_remote(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        priority: u32,
+        typ: &CandidateType,
+        pairs: bool,
+    ) {
         let kind = match typ {
             CandidateType::Host => CandidateKind::Host,
             CandidateType::ServerReflexive => CandidateKind::ServerReflexive,
@@ -161,7 +174,14 @@ impl Full {
             None,
         );
         quietly(|| self.agent.add_remote_candidate(candidate));
-        self.update_next();
+        // `is` would begin one Ta after it was last called. RFC 8445 §14.2 wants that between checks, and
+        // not in front of the first.
+        let paced = |ran: Instant| now < ran + self.pacing;
+        if pairs && !self.ran.is_some_and(paced) {
+            self.timeout(now);
+        } else {
+            self.update_next();
+        }
     }
 
     pub(super) fn restart(&mut self, credentials: &Credentials) {
@@ -169,6 +189,7 @@ impl Full {
         self.outstanding.clear();
         self.told.clear();
         self.queued = 0;
+        self.ran = None;
         self.update_next();
     }
 
@@ -252,6 +273,7 @@ impl Full {
     }
 
     pub(super) fn timeout(&mut self, now: Instant) {
+        self.ran = Some(now);
         quietly(|| self.agent.handle_timeout(now));
         self.update_next();
     }

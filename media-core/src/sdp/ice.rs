@@ -226,6 +226,16 @@ pub(super) fn remote_candidates(value: &[u8]) -> Vec<RemoteCandidate> {
     all
 }
 
+/// Appends what follows `a=remote-candidates:`.
+pub(super) fn write_remote_candidates(all: &[RemoteCandidate], out: &mut Vec<u8>) {
+    for (n, one) in all.iter().enumerate() {
+        let blank = if n == 0 { "" } else { " " };
+        let (component, address, port) = (one.component, &one.address, one.port);
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{blank}{component} {address} {port}");
+    }
+}
+
 /// Is `trickle` among these options?
 pub(super) fn has_trickle(value: &[u8]) -> bool {
     text::words(value).any(|word| word == b"trickle")

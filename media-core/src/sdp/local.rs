@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::crypto::CryptoAttribute;
 use super::dtls::{Setup, write_fingerprint};
-use super::ice::{IceCandidate, IceCredentials};
+use super::ice;
+use super::ice::{IceCandidate, IceCredentials, RemoteCandidate};
 use super::options::Edits;
 use super::rewrite::Writer;
 use crate::dtls::Fingerprint;
@@ -41,6 +42,8 @@ pub struct LocalIce<'a> {
     pub credentials: Option<&'a IceCredentials>,
     /// `a=candidate`, in order.
     pub candidates: &'a [IceCandidate],
+    /// `a=remote-candidates` (RFC 8839 §5.2), in order; empty: there is no such line.
+    pub remote_candidates: &'a [RemoteCandidate],
     /// `a=ice-options:trickle`, and `a=end-of-candidates` behind the candidates.
     pub trickle: bool,
     /// `a=ice-lite` on the session level.
@@ -87,6 +90,12 @@ impl Writer<'_> {
             self.attribute_with(edits, |out| {
                 out.extend_from_slice(b"a=candidate:");
                 candidate.write(out);
+            });
+        }
+        if !local.remote_candidates.is_empty() {
+            self.attribute_with(edits, |out| {
+                out.extend_from_slice(b"a=remote-candidates:");
+                ice::write_remote_candidates(local.remote_candidates, out);
             });
         }
     }

@@ -10,6 +10,7 @@ use super::ports::Bound;
 use super::secure::Protection;
 use super::secured::Secured;
 use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
+use crate::ice::State;
 use crate::sdp::{Codec, Direction, MediaParams, OfferedCodecs, Protocol, SentDescription};
 use crate::srtp::CryptoSuite;
 use crate::units::{CallKey, ClockRate, Now, PayloadType, ShardId, SocketId};
@@ -172,6 +173,20 @@ pub(super) struct Stream {
     /// Where packets really go, as the shard found.
     pub(super) learned: Option<SocketAddr>,
     pub(super) confirmed: bool,
+    /// What ICE has nominated last.
+    pub(super) selected: Option<SelectedPair>,
+}
+
+/// The pair that ICE has nominated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SelectedPair {
+    /// Our side of it.
+    pub(super) socket: SocketId,
+    pub(super) remote: SocketAddr,
+    /// We have nominated it.
+    pub(super) controlling: bool,
+    /// Of which ICE session it is.
+    pub(super) session: u32,
 }
 
 /// A local port, or pair of ports, shown to the party.
@@ -182,6 +197,16 @@ pub(super) struct Binding {
     pub(super) pool: PoolId,
     pub(super) rtp: Local,
     pub(super) rtcp: Option<Local>,
+    /// Ports of the same streams at the interface's other addresses, for ICE; in order of preference.
+    pub(super) alternates: Vec<Alternate>,
+}
+
+/// Further ports of a section's streams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Alternate {
+    pub(super) pool: PoolId,
+    pub(super) rtp: Bound,
+    pub(super) rtcp: Option<Bound>,
 }
 
 /// One local port.
@@ -269,8 +294,14 @@ impl Call {
             .any(|media| media.active.is_some() && media.direction != Direction::SendRecv)
     }
 
-    /// The stream on `socket` really sends to `endpoint`.
-    pub(super) fn learn(&mut self, socket: SocketId, endpoint: SocketAddr, confirmed: bool) {
+    /// The stream on `socket` really sends to `endpoint`; `selected`: because ICE says so.
+    pub(super) fn learn(
+        &mut self,
+        socket: SocketId,
+        endpoint: SocketAddr,
+        confirmed: bool,
+        selected: Option<SelectedPair>,
+    ) {
         for media in self.parties.iter_mut().flat_map(|party| &mut party.medias) {
             let Some(binding) = media.active.and_then(|at| media.bindings.get(at)) else {
                 continue;
@@ -288,6 +319,7 @@ impl Call {
             };
             stream.learned = Some(endpoint);
             stream.confirmed = confirmed;
+            stream.selected = selected.or(stream.selected);
             return;
         }
     }
@@ -321,8 +353,7 @@ impl Participant {
         self.medias
             .iter()
             .flat_map(|media| &media.bindings)
-            .flat_map(Binding::locals)
-            .map(|local| local.bound.socket)
+            .flat_map(Binding::sockets)
     }
 }
 
@@ -400,6 +431,28 @@ impl Media {
         self.bindings.get(self.active?)
     }
 
+    /// Where media goes in and out: where ICE has nominated, or else where the ports are.
+    pub(super) fn place(&self, is_rtcp: bool) -> Option<Alternate> {
+        let stream = if is_rtcp { &self.rtcp } else { &self.rtp };
+        let selected = stream.selected.map(|selected| selected.socket);
+        let mut places = self.binding()?.places();
+        let own = places.next();
+        let at = |place: &Alternate| match is_rtcp {
+            false => Some(place.rtp.socket) == selected,
+            true => place.rtcp.map(|rtcp| rtcp.socket) == selected && selected.is_some(),
+        };
+        places.find(at).or(own)
+    }
+
+    /// The pair in use, if ICE has found one since it began last.
+    pub(super) fn selected(&self, is_rtcp: bool) -> Option<SelectedPair> {
+        let stream = if is_rtcp { &self.rtcp } else { &self.rtp };
+        let is_up = self.live(is_rtcp)?.ice_state() == Some(State::Nominated);
+        stream
+            .selected
+            .filter(|selected| is_up && selected.session == self.ice.session())
+    }
+
     /// The suite that the handshake has chosen, or else what the party was offered first or has agreed on.
     pub(super) fn suite(&self) -> Option<CryptoSuite> {
         // One association is all there is where RTCP shares the port.
@@ -450,8 +503,20 @@ impl Stream {
 }
 
 impl Binding {
-    pub(super) fn locals(&self) -> impl Iterator<Item = &Local> {
-        std::iter::once(&self.rtp).chain(&self.rtcp)
+    /// Its places: address, port and socket for RTP, those for RTCP.
+    pub(super) fn places(&self) -> impl Iterator<Item = Alternate> {
+        let own = Alternate {
+            pool: self.pool,
+            rtp: self.rtp.bound,
+            rtcp: self.rtcp.as_ref().map(|rtcp| rtcp.bound),
+        };
+        std::iter::once(own).chain(self.alternates.iter().copied())
+    }
+
+    fn sockets(&self) -> impl Iterator<Item = SocketId> {
+        self.places()
+            .flat_map(|place| std::iter::once(place.rtp).chain(place.rtcp))
+            .map(|bound| bound.socket)
     }
 }
 

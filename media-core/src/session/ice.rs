@@ -134,6 +134,11 @@ impl IceState {
         self.on && !self.passthrough && self.local.is_none()
     }
 
+    /// Counts restarts.
+    pub(super) const fn session(&self) -> u32 {
+        self.session
+    }
+
     /// For whoever makes it work.
     pub(super) fn settings(&self, controlling: bool) -> Ice {
         match &self.local {
@@ -155,20 +160,21 @@ impl IceState {
     }
 }
 
-/// Where our candidates are.
+/// Where one of our candidates is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CandidatePlace<'a> {
     pub(super) foundation: &'a str,
     pub(super) address: IpAddr,
-    pub(super) rtp_port: u16,
-    /// `None`: there is one component.
-    pub(super) rtcp_port: Option<u16>,
+    pub(super) port: u16,
+    pub(super) component: u16,
+    /// Of our addresses the best has 0, the next one 1.
+    pub(super) order: u32,
 }
 
-/// Our candidates at one address, one for each component. As relay (`ICE=force-relay`) they have the
-/// lowest preference; beside those of the other side, which pass, a place among those.
-pub(super) fn candidates(
-    place: CandidatePlace<'_>,
+/// Our candidates. As relay (`ICE=force-relay`) they have the lowest preference; beside those of the other
+/// side, which pass, a place among those.
+pub(super) fn candidates<'a>(
+    places: impl Iterator<Item = CandidatePlace<'a>>,
     relay: bool,
     beside: Option<&[IceCandidate]>,
 ) -> Vec<IceCandidate> {
@@ -180,17 +186,20 @@ pub(super) fn candidates(
     let preference = beside
         .and_then(|theirs| preference_beside(theirs, kind))
         .unwrap_or(if relay { 0 } else { HOST_PREFERENCE << 16 } | LOCAL_PREFERENCE);
-    [Some(place.rtp_port), place.rtcp_port]
-        .into_iter()
-        .flatten()
-        .zip(1..)
-        .map(|(port, component)| {
+    places
+        .map(|place| {
+            let CandidatePlace {
+                component, port, ..
+            } = place;
             let address: Box<str> = place.address.to_string().into();
+            // Below the lowest local preference, that is the type below's highest: rtpengine writes what is
+            // no priority there (RFC 8839 §5.1 ends them at 2³¹ − 1).
+            let preference = preference.saturating_sub(place.order);
             IceCandidate {
                 foundation: place.foundation.into(),
                 component,
                 transport: "UDP".into(),
-                priority: (preference << 8) | (256 - u32::from(component)),
+                priority: (preference << 8) | 256_u32.saturating_sub(component.into()),
                 port,
                 kind,
                 related: relay.then(|| (address.clone(), port)),
@@ -230,13 +239,15 @@ mod tests {
             .iter()
             .map(|line| IceCandidate::parse(line.as_bytes()).unwrap())
             .collect();
-        let place = CandidatePlace {
+        let place = |component, order| CandidatePlace {
             foundation: "f",
             address: "127.0.0.1".parse().unwrap(),
-            rtp_port: 5,
-            rtcp_port: Some(6),
+            port: 5,
+            component,
+            order,
         };
-        let ours = candidates(place, relay, Some(&theirs));
+        let places = [place(1, 0), place(1, 1), place(2, 0)];
+        let ours = candidates(places.into_iter(), relay, Some(&theirs));
         ours.iter().map(|candidate| candidate.priority).collect()
     }
 
@@ -247,11 +258,12 @@ mod tests {
         let srflx = "2 1 UDP 1694498815 127.0.0.8 4000 typ srflx raddr 1.1.1.1 rport 3";
         let tcp = "1 1 tcp 1518280447 127.0.0.9 9 typ host tcptype active";
         let relay = "2 1 UDP 16777215 127.0.0.8 4000 typ relay raddr 1.1.1.1 rport 3";
-        for (theirs, is_relay, first) in [
-            (vec![], false, 2_130_706_431),
-            (vec![host, tcp], false, 2_097_152_255),
-            (vec![srflx], false, 2_130_706_431),
-            (vec!["2 1 UDP 100 127.0.0.8 4 typ host"], false, 511),
+        for (theirs, is_relay, first, second) in [
+            (vec![], false, 2_130_706_431, 2_130_706_175),
+            // Our own choice: there is no local preference left.
+            (vec![host, tcp], false, 2_097_152_255, 2_097_151_999),
+            (vec![srflx], false, 2_130_706_431, 2_130_706_175),
+            (vec!["2 1 UDP 100 127.0.0.8 4 typ host"], false, 511, 255),
             (
                 vec![
                     "2 1 UDP 2122260223 127.0.0.8 4 typ host",
@@ -259,13 +271,14 @@ mod tests {
                 ],
                 false,
                 2_122_194_943,
+                2_122_194_687,
             ),
-            (vec![host], true, 16_777_215),
-            (vec![host, relay], true, 255),
+            (vec![host], true, 16_777_215, 16_776_959),
+            (vec![host, relay], true, 255, 255),
         ] {
             assert_eq!(
                 priorities(&theirs, is_relay),
-                [first, first - 1],
+                [first, second, first - 1],
                 "{theirs:?}"
             );
         }

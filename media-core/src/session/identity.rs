@@ -13,7 +13,8 @@ pub(super) struct Identity {
     pub(super) entropy: Arc<dyn Entropy>,
     /// For new associations. Without one there is no DTLS.
     certificate: Option<Mutex<Certificate>>,
-    /// Of the candidates at each local address (RFC 8445 §5.1.1.3).
+    /// Of the candidates at each local address (RFC 8445 §5.1.1.3), beside others of IPv4 first and beside
+    /// others of IPv6 first: as rtpengine has it, an address has two.
     foundations: OnceLock<Vec<Box<str>>>,
 }
 
@@ -46,11 +47,13 @@ impl Identity {
         Some(held.clone())
     }
 
-    pub(super) fn foundation(&self, pool: PoolId, interfaces: &Interfaces) -> &str {
+    /// `first`: the first of the addresses that are shown.
+    pub(super) fn foundation(&self, pool: PoolId, first: PoolId, interfaces: &Interfaces) -> &str {
         let all = self.foundations.get_or_init(|| {
             let one = |_| alphanumeric(&*self.entropy, Self::FOUNDATION_LEN);
-            (0..interfaces.len()).map(one).collect()
+            (0..2 * interfaces.len()).map(one).collect()
         });
-        all.get(pool.index()).map_or("1", |word| word)
+        let v6 = usize::from(interfaces.ports(first).address().is_ipv6());
+        all.get(2 * pool.index() + v6).map_or("1", |word| word)
     }
 }

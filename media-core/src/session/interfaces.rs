@@ -183,6 +183,18 @@ impl Interfaces {
         })
     }
 
+    /// The other local addresses of a pool's interface, those of its family first.
+    pub(super) fn beside(&self, pool: PoolId) -> impl Iterator<Item = PoolId> + use<'_> {
+        let own = &self.pools[usize::from(pool.0)];
+        let all = &self.logical[usize::from(own.interface.0)].pools;
+        let is_same = move |&other: &PoolId| {
+            self.ports(other).address().is_ipv6() == own.ports.address().is_ipv6()
+        };
+        let same = all.iter().copied().filter(is_same);
+        let rest = all.iter().copied().filter(move |other| !is_same(other));
+        same.chain(rest).filter(move |&other| other != pool)
+    }
+
     /// The address that a party would be shown without any port.
     pub(super) fn first(&self, wanted: Wanted) -> PoolId {
         let mut candidates = self.candidates(wanted);

@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::call::{Call, Local, Media};
+use super::call::{Alternate, Call, Local, Media};
 use super::interfaces::Interfaces;
-use crate::engine::{self, Command, Component, IceRoute, LearnMode, Learning, Route, SinkAction};
+use crate::engine::{self, Command, Component, LearnMode, Learning, Route, SinkAction};
 use crate::units::SocketId;
 
 /// Where one section's packets go.
@@ -47,26 +47,48 @@ pub(super) fn restate(
             let locals = bindings.iter_mut().flat_map(|binding| {
                 let address = interfaces.ports(binding.pool).address();
                 let rtcp = binding.rtcp.as_mut().map(|local| (local, true));
+                let alternates = &binding.alternates;
                 std::iter::once((&mut binding.rtp, false))
                     .chain(rtcp)
-                    .map(move |(local, is_rtcp)| (local, is_rtcp, address))
+                    .map(move |(local, is_rtcp)| (local, is_rtcp, address, alternates))
             });
-            for (local, is_rtcp, address) in locals {
-                let digest = hasher
-                    .hash_one(Restated::new(media, is_rtcp, blocked, passes, sinks))
-                    .max(1);
+            for (local, is_rtcp, address, alternates) in locals {
+                let count = alternates.len();
+                let restated = || Restated::new(media, is_rtcp, blocked, passes, sinks, count);
+                let digest = hasher.hash_one(restated()).max(1);
                 if local.route == digest {
                     continue;
                 }
                 local.route = digest;
-                let route = Restated::new(media, is_rtcp, blocked, passes, sinks);
                 let address = SocketAddr::new(address, local.bound.port);
-                let ice = media.engine_ice(address, is_rtcp, tie_breaker);
-                commands.push(route.command(key, local, media, is_rtcp, ice));
+                let mut route = restated().route(key, local, media, is_rtcp);
+                route.ice = media.engine_ice(address, is_rtcp, tie_breaker);
+                route.alternates = engine_alternates(alternates, is_rtcp, interfaces);
+                commands.push(Command::Route {
+                    socket: local.bound.socket,
+                    route: Box::new(route),
+                });
             }
             media.bindings = bindings;
         }
     }
+}
+
+/// A stream's further sockets.
+fn engine_alternates(
+    alternates: &[Alternate],
+    is_rtcp: bool,
+    interfaces: &Interfaces,
+) -> Box<[engine::Alternate]> {
+    let bound = |place: &Alternate| if is_rtcp { place.rtcp } else { Some(place.rtp) };
+    let all = alternates.iter().filter_map(|place| {
+        let bound = bound(place)?;
+        Some(engine::Alternate {
+            socket: bound.socket,
+            address: SocketAddr::new(interfaces.ports(place.pool).address(), bound.port),
+        })
+    });
+    all.collect()
 }
 
 /// The sockets towards whoever gets this party's media.
@@ -119,10 +141,19 @@ struct Restated {
     rtp_sink: Option<SocketId>,
     rtcp_sink: Option<SocketId>,
     clocks: usize,
+    /// They only ever become more.
+    alternates: usize,
 }
 
 impl Restated {
-    fn new(media: &Media, is_rtcp: bool, blocked: bool, passes: Passes, sinks: Sinks) -> Self {
+    fn new(
+        media: &Media,
+        is_rtcp: bool,
+        blocked: bool,
+        passes: Passes,
+        sinks: Sinks,
+        alternates: usize,
+    ) -> Self {
         let stream = if is_rtcp { &media.rtcp } else { &media.rtp };
         let learning = learning(media);
         Self {
@@ -148,39 +179,38 @@ impl Restated {
             },
             rtcp_sink: sinks.rtcp,
             clocks: Arc::as_ptr(&media.clocks) as usize,
+            alternates,
         }
     }
 
-    fn command(
+    /// All but ICE.
+    fn route(
         self,
         call: crate::units::CallKey,
         local: &Local,
         media: &Media,
         is_rtcp: bool,
-        ice: Option<Arc<IceRoute>>,
-    ) -> Command {
+    ) -> Route {
         let sink = |socket: Option<SocketId>| {
             engine::Sinks::from(socket.map(|socket| SinkAction { socket }))
         };
-        Command::Route {
-            socket: local.bound.socket,
-            route: Box::new(Route {
-                call,
-                component: component(media, is_rtcp),
-                endpoint: self.endpoint,
-                learning: learning(media),
-                learn_epoch: media.learn_epoch,
-                blocked: self.blocked,
-                pierce_nat: self.pierce_nat,
-                rtp_sinks: sink(self.rtp_sink),
-                rtcp_sinks: sink(self.rtcp_sink),
-                protection: media.engine_protection(),
-                untouched: self.passes.untouched,
-                drops_feedback: !self.passes.feedback,
-                ice,
-                clocks: Arc::clone(&media.clocks),
-                counters: Arc::clone(&local.counters),
-            }),
+        Route {
+            call,
+            component: component(media, is_rtcp),
+            endpoint: self.endpoint,
+            learning: learning(media),
+            learn_epoch: media.learn_epoch,
+            blocked: self.blocked,
+            pierce_nat: self.pierce_nat,
+            rtp_sinks: sink(self.rtp_sink),
+            rtcp_sinks: sink(self.rtcp_sink),
+            protection: media.engine_protection(),
+            untouched: self.passes.untouched,
+            drops_feedback: !self.passes.feedback,
+            ice: None,
+            alternates: Box::default(),
+            clocks: Arc::clone(&media.clocks),
+            counters: Arc::clone(&local.counters),
         }
     }
 }

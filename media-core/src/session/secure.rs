@@ -1,17 +1,16 @@
 //! Offer and answer of protection and ICE: what each description changes, and what the other side is
 //! shown.
 
-use super::call::Media;
+use super::call::{Media, SelectedPair};
 use super::dtls::Dtls;
 use super::ice::{self, CandidatePlace, IceWishes};
-use super::interfaces::PoolId;
 use super::sdes::Sdes;
 use super::security::{Security, SecurityFault};
 use super::signal::{Role, Signal};
 use super::{DtlsOption, IceLite, TransportProtocol};
 use crate::sdp::{
     CryptoAttribute, IceCandidate, IceCredentials, IceOption, LocalDtls, LocalIce, LocalSecurity,
-    MediaParams, Protocol,
+    MediaParams, Protocol, RemoteCandidate,
 };
 
 /// Protection of one section, seen from one party.
@@ -43,6 +42,7 @@ pub(super) struct ShownSecurity {
 struct ShownIce {
     credentials: Option<IceCredentials>,
     candidates: Vec<IceCandidate>,
+    remote_candidates: Vec<RemoteCandidate>,
     trickle: bool,
     lite: bool,
 }
@@ -56,6 +56,7 @@ impl ShownSecurity {
             ice: self.ice.as_ref().map(|ice| LocalIce {
                 credentials: ice.credentials.as_ref(),
                 candidates: &ice.candidates,
+                remote_candidates: &ice.remote_candidates,
                 trickle: ice.trickle,
                 lite: ice.lite,
             }),
@@ -102,6 +103,21 @@ impl Protection {
         self.dtls.clear();
         self.wanted = false;
     }
+}
+
+/// What a controlling agent says that it has chosen (RFC 8839 §4.4.1.2.2).
+fn remote_candidates(selected: &[SelectedPair]) -> Vec<RemoteCandidate> {
+    if !selected.iter().all(|one| one.controlling) {
+        return Vec::new();
+    }
+    let numbered = selected.iter().zip(1..);
+    numbered
+        .map(|(one, component)| RemoteCandidate {
+            component,
+            address: one.remote.ip().to_string().into(),
+            port: one.remote.port(),
+        })
+        .collect()
 }
 
 impl Signal<'_> {
@@ -206,12 +222,12 @@ impl Signal<'_> {
         }
     }
 
-    /// What the listener is shown. `pool` and the ports are ours; `beside`: the speaker's candidates.
+    /// What the listener is shown. `components`: 1, or 2 with RTCP on a port of its own; `beside`: the
+    /// speaker's candidates.
     pub(super) fn shown_security(
         &self,
         told: &mut Media,
-        pool: PoolId,
-        ports: (u16, Option<u16>),
+        components: usize,
         beside: &[IceCandidate],
     ) -> ShownSecurity {
         let own = &mut told.protection;
@@ -229,24 +245,61 @@ impl Signal<'_> {
             }
         }
         if told.ice.on {
-            let place = CandidatePlace {
-                foundation: self.identity.foundation(pool, self.interfaces),
-                address: self.shown_address(pool),
-                rtp_port: ports.0,
-                rtcp_port: ports.1,
-            };
-            let relay = self.options.sdp.ice == IceOption::ForceRelay;
             let passes = told.ice.passthrough;
-            let candidates = ice::candidates(place, relay, passes.then_some(beside));
+            let selected: Vec<SelectedPair> = [false, true][..components]
+                .iter()
+                .map_while(|is_rtcp| told.selected(*is_rtcp).filter(|_| !passes))
+                .collect();
+            // Until every component has its pair, all candidates count (RFC 8839 §4.4.1.2.2).
+            let selected = Some(selected).filter(|all| all.len() == components);
+            let candidates = self.own_candidates(told, components, selected.as_deref(), beside);
+            let offered = selected.filter(|_| self.role == Role::Offer);
+            let remote_candidates = offered.map_or_else(Vec::new, |all| remote_candidates(&all));
             let credentials = told.ice.credentials(&*self.identity.entropy).clone();
             shown.ice = Some(ShownIce {
                 credentials: Some(credentials).filter(|_| !passes),
                 candidates,
+                remote_candidates,
                 trickle: told.ice.trickle && !passes,
                 lite: told.ice.lite,
             });
         }
         shown
+    }
+
+    /// At all our addresses, or only what has been selected; the first component's first.
+    fn own_candidates(
+        &self,
+        told: &Media,
+        components: usize,
+        selected: Option<&[SelectedPair]>,
+        beside: &[IceCandidate],
+    ) -> Vec<IceCandidate> {
+        let Some(binding) = told.binding() else {
+            return Vec::new();
+        };
+        let relay = self.options.sdp.ice == IceOption::ForceRelay;
+        let places = (0..components).flat_map(|at| {
+            let only = selected.and_then(|all| all.get(at)).map(|one| one.socket);
+            binding.places().zip(0..).filter_map(move |(place, order)| {
+                let bound = if at == 0 { place.rtp } else { place.rtcp? };
+                let is_shown = only.is_none_or(|only| only == bound.socket);
+                let (first, interfaces) = (binding.pool, self.interfaces);
+                is_shown.then(|| CandidatePlace {
+                    foundation: self.identity.foundation(place.pool, first, interfaces),
+                    address: match relay {
+                        // `media address` is where media is to come, not what relays it: as rtpengine.
+                        true => interfaces.advertised(place.pool),
+                        false => self.shown_address(place.pool),
+                    },
+                    port: bound.port,
+                    component: if at == 0 { 1 } else { 2 },
+                    order,
+                })
+            })
+        });
+        let passes = told.ice.passthrough;
+        ice::candidates(places, relay, passes.then_some(beside))
     }
 
     fn ice_wishes(&self) -> IceWishes {

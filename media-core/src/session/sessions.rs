@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::call::{Call, Phase};
+use super::call::{Call, Phase, SelectedPair};
 use super::identity::Identity;
 use super::interfaces::Interfaces;
 use super::limits::Limits;
@@ -333,7 +333,25 @@ impl Sessions {
                 confirmed,
             } => {
                 if let Some(entry) = self.registry.find_key(call) {
-                    entry.lock().learn(socket, endpoint, confirmed);
+                    entry.lock().learn(socket, endpoint, confirmed, None);
+                }
+            }
+            Event::PairNominated {
+                call,
+                socket,
+                via,
+                endpoint,
+                controlling,
+                session,
+            } => {
+                if let Some(entry) = self.registry.find_key(call) {
+                    let selected = SelectedPair {
+                        socket: via,
+                        remote: endpoint,
+                        controlling,
+                        session,
+                    };
+                    entry.lock().learn(socket, endpoint, true, Some(selected));
                 }
             }
             // Its closing follows; the driver has workers for the other.

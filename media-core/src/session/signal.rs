@@ -282,16 +282,22 @@ impl Signal<'_> {
         // The listener's ports first, as rtpengine does: users know them as the lower ones.
         self.bind(told, told_place, said, told_pair)?;
         self.bind(said, said_place, told, said_pair)?;
-        if let Some(binding) = told.binding() {
-            let pool = binding.pool;
-            shown.address = self.shown_address(pool);
-            shown.port = binding.rtp.bound.port;
-            let rtcp = binding.rtcp.as_ref().filter(|_| !announced.same_port);
-            let rtcp = rtcp.map(|rtcp| rtcp.bound.port);
-            shown.rtcp.port = rtcp.unwrap_or(shown.port);
-            let second = rtcp.filter(|_| told.protocol.carries_rtp());
+        if told.ice.on {
+            self.bind_alternates(told, told_place);
+        }
+        if !told.ice.on || told.ice.passthrough {
+            (told.rtp.selected, told.rtcp.selected) = (None, None);
+        }
+        if let Some(place) = told.place(false) {
+            shown.address = self.shown_address(place.pool);
+            shown.port = place.rtp.port;
+            let rtcp = told.place(true).and_then(|place| place.rtcp);
+            let rtcp = rtcp.filter(|_| !announced.same_port);
+            shown.rtcp.port = rtcp.map_or(shown.port, |rtcp| rtcp.port);
+            let has_second = rtcp.is_some() && told.protocol.carries_rtp();
+            let components = if has_second { 2 } else { 1 };
             let beside = &params.ice.candidates;
-            shown.security = self.shown_security(told, pool, (shown.port, second), beside);
+            shown.security = self.shown_security(told, components, beside);
         }
         Ok(shown)
     }

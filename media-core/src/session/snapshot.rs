@@ -130,13 +130,13 @@ impl Snapshot<'_> {
         let last = last.map(|us| self.epoch + Duration::from_micros(us));
         let security = media.security();
         let live = media.live(is_rtcp);
-        let local = media.binding().map(|binding| {
-            let port = match &binding.rtcp {
-                Some(rtcp) if is_rtcp => rtcp.bound.port,
+        let local = media.place(is_rtcp).map(|place| {
+            let port = match place.rtcp {
+                Some(rtcp) if is_rtcp => rtcp.port,
                 None if is_rtcp => 0,
-                _ => binding.rtp.bound.port,
+                _ => place.rtp.port,
             };
-            SocketAddr::new(self.interfaces.ports(binding.pool).address(), port)
+            SocketAddr::new(self.interfaces.ports(place.pool).address(), port)
         });
         // Nothing is sent to an `a=rtcp` that repeats the RTP port but by the RTP stream.
         let shares_endpoint = is_rtcp && media.mux.shown() && stream.said == media.rtp.said;

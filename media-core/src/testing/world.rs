@@ -163,6 +163,7 @@ impl World {
             untouched: false,
             drops_feedback: false,
             ice: None,
+            alternates: Box::default(),
             clocks: Arc::new(PayloadClocks::new(clocks)),
             counters: Arc::default(),
         }

@@ -93,6 +93,7 @@ pub fn route(call: CallKey, endpoint: SocketAddr) -> Route {
         untouched: false,
         drops_feedback: false,
         ice: None,
+        alternates: Box::default(),
         rtp_sinks: Sinks::None,
         rtcp_sinks: Sinks::None,
         clocks: Arc::default(),

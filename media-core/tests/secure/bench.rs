@@ -53,6 +53,7 @@ pub fn route(n: u32, sink: u32, protection: Protection) -> Route {
         untouched: false,
         drops_feedback: false,
         ice: None,
+        alternates: Box::default(),
         rtp_sinks: sink.into(),
         rtcp_sinks: sink.into(),
         clocks: Arc::default(),
@@ -120,6 +121,14 @@ impl Bench {
         let sent = self.out.transmits();
         sent.map(|t| (t.socket.index(), t.to, t.packet.as_slice().to_vec()))
             .collect()
+    }
+
+    /// Sockets closed since, in order.
+    pub fn closed(&mut self) -> Vec<u32> {
+        let all = std::iter::from_fn(|| self.out.next_close());
+        let mut closed: Vec<u32> = all.map(|socket| socket.index()).collect();
+        closed.sort_unstable();
+        closed
     }
 
     pub fn events(&mut self) -> Vec<Event> {

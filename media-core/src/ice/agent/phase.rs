@@ -63,6 +63,7 @@ impl Agent {
     pub(super) fn nominate(&mut self, now: Instant, pair: CandidatePair) {
         let again = self.state == State::Nominated && self.nominated == Some(pair);
         self.state = State::Nominated;
+        self.earlier = None;
         self.chosen = Some(pair);
         self.nominated = Some(pair);
         self.deadline = Some(now + self.timing.consent);

@@ -62,7 +62,10 @@ impl Agent {
                 .remote
                 .as_ref()
                 .is_none_or(|r| sender == r.credentials.ufrag().as_bytes());
-        if !named || !message.integrity_matches(&self.key) {
+        if !named {
+            return self.earlier_request(now, pair, message, (receiver, sender));
+        }
+        if !message.integrity_matches(&self.key) {
             return StunVerdict::Unauthenticated;
         }
         let Some(priority) = message.priority() else {
@@ -84,6 +87,37 @@ impl Agent {
             Half::Full(_) => self.full_request(now, pair, message, datagram),
             Half::Lite(_) => self.lite_request(now, pair, message, priority),
         }
+        StunVerdict::Accepted
+    }
+
+    /// A check that may be of the generation before a restart. While that one's pair carries media
+    /// (RFC 8445 §9), the peer must not take it for dead. On any other pair a yes would be wrong: Chromium
+    /// checks from its new port with the old password first, and would never take the new one.
+    fn earlier_request(
+        &mut self,
+        now: Instant,
+        pair: CandidatePair,
+        message: &StunMessage<'_>,
+        (receiver, sender): (&[u8], &[u8]),
+    ) -> StunVerdict {
+        let known = self.earlier.as_ref().filter(|earlier| {
+            self.nominated == Some(pair)
+                && receiver == earlier.local.ufrag().as_bytes()
+                && sender == earlier.remote.ufrag().as_bytes()
+        });
+        let Some(key) = known.map(|earlier| earlier.local.key()) else {
+            return StunVerdict::Unauthenticated;
+        };
+        if !message.integrity_matches(&key) {
+            return StunVerdict::Unauthenticated;
+        }
+        if !self.budget.take(now) {
+            return StunVerdict::Limited;
+        }
+        let id = message.transaction_id();
+        self.answers.push(pair, id, Answer::Success, &key);
+        // It says nothing about this generation.
+        self.before.accepted += 1;
         StunVerdict::Accepted
     }
 

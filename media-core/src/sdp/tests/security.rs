@@ -10,8 +10,8 @@ use crate::dtls::{Fingerprint, HashFunction};
 use crate::sdp::{
     CandidateKind, CryptoAttribute, CryptoError, FecOrder, IceCandidate, IceCredentials, KeyParam,
     Lifetime, LocalDtls, LocalIce, LocalMedia, LocalRtcp, LocalSecurity, MediaParams, Protocol,
-    SdpOptions, Section, SentDescription, SessionParams, Setup, parse, read_fingerprint, rewrite,
-    write_fingerprint,
+    RemoteCandidate, SdpOptions, Section, SentDescription, SessionParams, Setup, parse,
+    read_fingerprint, rewrite, write_fingerprint,
 };
 use crate::srtp::{CryptoSuite, MasterKey, Mki};
 
@@ -251,6 +251,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn remote_candidates()(
+        component in 1..=2u16,
+        address in r"192\.0\.2\.7|::1",
+        port: u16,
+    ) -> RemoteCandidate {
+        RemoteCandidate { component, address: address.into(), port }
+    }
+}
+
+prop_compose! {
     fn candidates()(
         foundation in "[a-zA-Z0-9+/]{1,32}",
         component in 1..=2u16,
@@ -340,6 +350,7 @@ proptest! {
         fingerprint in fingerprints(),
         setup in select(vec![Setup::Active, Setup::Passive, Setup::ActPass, Setup::HoldConn]),
         own in vec(candidates(), 0..4),
+        theirs in vec(remote_candidates(), 0..3),
         ufrag in "[a-zA-Z0-9]{4,9}",
         pwd in "[a-zA-Z0-9]{22,30}",
         flags: [bool; 3],
@@ -353,6 +364,7 @@ proptest! {
             ice: Some(LocalIce {
                 credentials: Some(&credentials),
                 candidates: &own,
+                remote_candidates: &theirs,
                 trickle,
                 lite,
             }),
@@ -364,6 +376,7 @@ proptest! {
         prop_assert_eq!(read.ice.credentials(), Some(credentials));
         prop_assert_eq!((read.ice.trickle, read.ice.lite), (trickle, lite));
         prop_assert_eq!(read.ice.candidates, own);
+        prop_assert_eq!(read.ice.remote_candidates, theirs);
         prop_assert_eq!(read.ice.end_of_candidates, trickle);
     }
 

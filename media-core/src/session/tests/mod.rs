@@ -15,6 +15,7 @@ use crate::units::{CallKey, Now, ShardId, SocketId};
 mod calls;
 mod deletes;
 mod descriptions;
+mod ice;
 mod limits;
 mod media;
 mod properties;
@@ -59,7 +60,10 @@ impl Inner {
     fn end(&mut self, call: CallKey) {
         let of_call =
             |(socket, route): (&SocketId, &Route)| (route.call == call).then_some(*socket);
-        let sockets: Vec<SocketId> = self.routes.iter().filter_map(of_call).collect();
+        let mut sockets: Vec<SocketId> = self.routes.iter().filter_map(of_call).collect();
+        for route in self.routes.values().filter(|route| route.call == call) {
+            sockets.extend(route.alternates.iter().map(|other| other.socket));
+        }
         sockets.into_iter().for_each(|socket| self.close(socket));
         self.calls.remove(&call);
         self.draining.remove(&call);
@@ -109,7 +113,14 @@ impl MediaPlane for Books {
                     inner.calls.entry(route.call).or_default();
                     inner.restated += 1;
                     if inner.is_open(socket) {
+                        for other in &route.alternates {
+                            assert!(inner.is_open(other.socket), "it has its stream's life");
+                        }
                         inner.routes.insert(socket, *route);
+                    } else {
+                        for other in &route.alternates {
+                            inner.close(other.socket);
+                        }
                     }
                 }
                 Command::CloseSockets { sockets } => {

@@ -21,14 +21,14 @@ fn certificate(setup: &str, octet: &str) -> String {
     format!("a=setup:{setup}\r\na=fingerprint:sha-256 {digest}\r\n")
 }
 
-fn ice(ufrag: &str) -> String {
+pub(super) fn ice(ufrag: &str) -> String {
     format!(
         "a=ice-ufrag:{ufrag}\r\na=ice-pwd:0123456789012345678901\r\n\
          a=candidate:1 1 UDP 2130706431 127.0.0.9 4000 typ host\r\n"
     )
 }
 
-fn secured(port: u16, more: &str) -> String {
+pub(super) fn secured(port: u16, more: &str) -> String {
     sdp_at("127.0.0.9", port, more).replace("RTP/AVP", "RTP/SAVP")
 }
 
