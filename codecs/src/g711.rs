@@ -18,7 +18,8 @@
 //! This is A-law's picture; µ-law's biased magnitude has two bits more, and its first line begins
 //! with a 1 as all others do. A-law inverts the even bits, µ-law all of them.
 
-use super::{CodecError, Decoder, Encoder, Pcm, PcmFormat};
+use super::plc::Concealer;
+use super::{CodecError, Decoder, Encoder, Pcm, PcmFormat, SampleRate};
 
 /// Codes of A-law magnitudes (`|sample| >> 4`), sign bit clear, not inverted.
 static A_LAW_CODES: [u8; 2048] = a_law_codes();
@@ -170,10 +171,17 @@ const fn mu_law_samples() -> [i16; 256] {
     }
 }
 
-/// G.711 as [`Encoder`] and [`Decoder`]: one byte per sample, mono, 8000 Hz.
+/// G.711 as an [`Encoder`]: one byte per sample, mono, 8000 Hz.
 #[derive(Clone, Copy, Debug)]
-pub struct Codec {
+pub struct G711Encoder {
     law: Law,
+}
+
+/// G.711 as a [`Decoder`], with concealment of lost packets.
+#[derive(Clone, Debug)]
+pub struct G711Decoder {
+    law: Law,
+    concealer: Concealer,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +190,7 @@ enum Law {
     Mu,
 }
 
-impl Codec {
+impl G711Encoder {
     /// A-law, RTP's PCMA.
     #[must_use]
     pub const fn a_law() -> Self {
@@ -192,6 +200,23 @@ impl Codec {
     #[must_use]
     pub const fn mu_law() -> Self {
         Self { law: Law::Mu }
+    }
+}
+
+impl G711Decoder {
+    /// A-law, RTP's PCMA.
+    #[must_use]
+    pub fn a_law() -> Self {
+        Self::new(Law::A)
+    }
+    /// µ-law, RTP's PCMU.
+    #[must_use]
+    pub fn mu_law() -> Self {
+        Self::new(Law::Mu)
+    }
+    fn new(law: Law) -> Self {
+        let concealer = Concealer::new(SampleRate::HZ_8000);
+        Self { law, concealer }
     }
 }
 
@@ -209,7 +234,7 @@ fn convert_all<T: Copy, U>(from: &[T], to: &mut [U], convert: impl Fn(T) -> U) {
     }
 }
 
-impl Encoder for Codec {
+impl Encoder for G711Encoder {
     fn format(&self) -> PcmFormat {
         PcmFormat::MONO_8000
     }
@@ -230,9 +255,13 @@ impl Encoder for Codec {
     }
 }
 
-impl Decoder for Codec {
+impl Decoder for G711Decoder {
     fn format(&self) -> PcmFormat {
         PcmFormat::MONO_8000
+    }
+
+    fn samples_in(&self, payload: &[u8]) -> usize {
+        payload.len()
     }
 
     fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
@@ -241,7 +270,12 @@ impl Decoder for Codec {
             Law::A => convert_all(payload, out, decode_a_law),
             Law::Mu => convert_all(payload, out, decode_mu_law),
         }
+        self.concealer.heard(out);
         Ok(out.len())
+    }
+
+    fn conceal(&mut self, _next: Option<&[u8]>, out: &mut [i16]) {
+        self.concealer.conceal(out);
     }
 }
 

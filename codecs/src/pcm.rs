@@ -10,6 +10,14 @@ pub struct SampleRate(u32);
 impl SampleRate {
     /// 8000 Hz, narrowband telephony.
     pub const HZ_8000: SampleRate = SampleRate(8000);
+    /// 12,000 Hz, Opus's medium band.
+    pub const HZ_12000: SampleRate = SampleRate(12_000);
+    /// 16,000 Hz, wideband telephony.
+    pub const HZ_16000: SampleRate = SampleRate(16_000);
+    /// 24,000 Hz, Opus's super-wideband.
+    pub const HZ_24000: SampleRate = SampleRate(24_000);
+    /// 48,000 Hz, all that is heard.
+    pub const HZ_48000: SampleRate = SampleRate(48_000);
 
     /// `None` for 0.
     #[must_use]
@@ -36,6 +44,11 @@ impl PcmFormat {
     /// One channel of 8000 Hz.
     pub const MONO_8000: PcmFormat = PcmFormat {
         sample_rate: SampleRate::HZ_8000,
+        channels: 1,
+    };
+    /// One channel of 16,000 Hz.
+    pub const MONO_16000: PcmFormat = PcmFormat {
+        sample_rate: SampleRate::HZ_16000,
         channels: 1,
     };
 }

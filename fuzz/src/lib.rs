@@ -4,7 +4,10 @@
 //! put seeds (small files named for what they are) in `fuzz/corpus/<name>/`. `cargo xtask fuzz <name>`
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
+mod audio;
+mod codecs;
 mod dtls;
+mod fmtp;
 mod ice;
 mod ng;
 mod sdp;
@@ -13,7 +16,10 @@ mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
+pub use self::codecs::{codec_cn, codec_decode};
+pub use audio::{resample, tone};
 pub use dtls::dtls;
+pub use fmtp::codec_fmtp;
 pub use ice::{ice, ice_candidate};
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
 pub use sdp::{sdp, sdp_attributes};
@@ -33,6 +39,9 @@ macro_rules! targets {
 
 targets!(
     bencode,
+    codec_cn,
+    codec_decode,
+    codec_fmtp,
     demux,
     ice,
     ice_candidate,
@@ -47,7 +56,9 @@ targets!(
     stun,
     dtls,
     srtp,
-    srtcp
+    srtcp,
+    resample,
+    tone
 );
 
 /// The target of that name.

@@ -1,4 +1,4 @@
-//! Debian packages that the tests need: the real peers, and a C++ compiler for libFuzzer. What comes from
+//! Debian packages that building and testing need: cmake, the real peers, a C++ compiler for libFuzzer. What comes from
 //! npm is installed behind them.
 
 use std::fs;
@@ -13,7 +13,7 @@ use benches::host;
 use crate::{npm, shell};
 
 /// Package, and a program of it to look for where there is no dpkg.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 13] = [
     // The daemon we replace: oracle of the NG tests, other side of `compare`.
     ("rtpengine-daemon", "rtpengine"),
     // The SIP proxy that drives us, with its rtpengine module.
@@ -30,6 +30,12 @@ const NEEDED: [(&str, &str); 10] = [
     ("chromium", "chromium"),
     // Brings up the network of its own that its test runs in.
     ("iproute2", "ip"),
+    // Builds libopus, which the codecs bring along as source.
+    ("cmake", "cmake"),
+    // Speaks the sentences that go through codecs, and that must not be taken for DTMF.
+    ("espeak-ng", "espeak-ng"),
+    // The other G.722. A library; where no dpkg knows of it, its test finds out.
+    ("libspandsp-dev", "cc"),
     // Builds libFuzzer.
     ("g++", "g++"),
 ];
