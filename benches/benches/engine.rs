@@ -78,6 +78,7 @@ impl Shard {
                 protection: media_core::engine::Protection::None,
                 untouched: false,
                 drops_feedback: false,
+                transcode: None,
                 ice: None,
                 alternates: Box::default(),
                 rtp_sinks: sinks.clone(),

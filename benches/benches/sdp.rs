@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media_core::sdp::{
-    LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs, Replace, SdpOptions, Section,
+    Codec, LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs, Replace, SdpOptions, Section,
     SentDescription, parse, rewrite,
 };
 
@@ -42,9 +42,12 @@ fn rewriting(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 let sections = black_box(&description).params();
-                let codecs: Vec<_> = sections
+                let codecs: Vec<Vec<Codec>> = sections
                     .iter()
-                    .map(|section| OfferedCodecs::new(&section.codecs, &options.codec))
+                    .map(|section| {
+                        let audio = &*section.media_type == b"audio";
+                        OfferedCodecs::new(&section.codecs, &options.codec, audio).shown()
+                    })
                     .collect();
                 let media: Vec<_> = sections
                     .iter()
@@ -58,7 +61,7 @@ fn rewriting(c: &mut Criterion) {
                                 mux: section.rtcp_mux,
                             },
                             protocol: &section.protocol,
-                            codecs: codecs.shown(),
+                            codecs,
                             ptime_ms: section.ptime_ms,
                             mid: section.mid.as_deref(),
                             security: LocalSecurity::default(),

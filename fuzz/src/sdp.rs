@@ -1,8 +1,8 @@
 //! Session descriptions: what is accepted can be rewritten, and the result is a description again.
 
 use media_core::sdp::{
-    CryptoAttribute, IceCandidate, LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs, SdpOptions,
-    Section, SentDescription, parse, read_fingerprint, rewrite, write_fingerprint,
+    Codec, CryptoAttribute, IceCandidate, LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs,
+    SdpOptions, Section, SentDescription, parse, read_fingerprint, rewrite, write_fingerprint,
 };
 
 /// A description rewritten has as many sections as before, of the same kinds.
@@ -12,9 +12,12 @@ pub fn sdp(data: &[u8]) {
     };
     let options = SdpOptions::default();
     let params = description.params();
-    let codecs: Vec<OfferedCodecs> = params
+    let codecs: Vec<Vec<Codec>> = params
         .iter()
-        .map(|section| OfferedCodecs::new(&section.codecs, &options.codec))
+        .map(|section| {
+            let audio = &*section.media_type == b"audio";
+            OfferedCodecs::new(&section.codecs, &options.codec, audio).shown()
+        })
         .collect();
     let media: Vec<Section<'_>> = params
         .iter()
@@ -28,7 +31,7 @@ pub fn sdp(data: &[u8]) {
                     mux: section.rtcp_mux,
                 },
                 protocol: &section.protocol,
-                codecs: codecs.shown(),
+                codecs,
                 ptime_ms: section.ptime_ms,
                 mid: section.mid.as_deref(),
                 security: LocalSecurity::default(),

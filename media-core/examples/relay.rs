@@ -64,6 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             protection: media_core::engine::Protection::None,
             untouched: false,
             drops_feedback: false,
+            transcode: None,
             ice: None,
             alternates: Box::default(),
             rtp_sinks: SinkAction {

@@ -77,6 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             protection,
             untouched: false,
             drops_feedback: false,
+            transcode: None,
             ice: None,
             alternates: Box::default(),
             rtp_sinks: SinkAction { socket }.into(),

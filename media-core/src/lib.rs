@@ -12,7 +12,7 @@
 //! | 2 | [`srtp`] | SRTP and SRTCP in place: suites, keys, replay |
 //! | 2 | [`ice`] | the agent that finds, and keeps, a way to the peer |
 //! | 3 | [`dtls`] | DTLS-SRTP: handshakes that end in SRTP keys |
-//! | 3 | [`media`] | per-SSRC statistics |
+//! | 3 | [`media`] | per-SSRC statistics; order and codec of packets |
 //! | 4 | [`sdp`] | parse, rewrite and write session descriptions |
 //! | 4 | [`engine`] | one shard's brain: datagrams in, datagrams out, no I/O |
 //! | 5 | [`driver`] | sockets and threads: io_uring and epoll with one contract |

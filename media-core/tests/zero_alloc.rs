@@ -1,4 +1,4 @@
-//! No allocation per relayed packet, protected or not, on either driver. One test in a process of its own, so that the
+//! No allocation per packet, relayed, protected or transcoded, on either driver. One test in a process of its own, so that the
 //! counting allocator sees the shard's thread and this one alone.
 #![allow(
     clippy::unwrap_used,
@@ -14,13 +14,14 @@ mod counting;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Relayed, call, protected_call, rtp, start};
+use common::{Relayed, call, call_with, protected_call, rtp, start};
 use counting::allocations;
 use media_core::buf::Slab;
 use media_core::driver::{Driver, IoChoice};
 use media_core::engine::{Protection, SrtpKeys};
+use media_core::media::transcode::{CodecUse, Plan, Rule};
 use media_core::srtp::{CryptoSuite, MasterKey, Protector, SrtpParams};
-use media_core::units::ShardId;
+use media_core::units::{PayloadType, ShardId};
 
 const SUITES: [CryptoSuite; 3] = [
     CryptoSuite::AesCm128HmacSha1_80,
@@ -31,7 +32,7 @@ const SUITES: [CryptoSuite; 3] = [
 /// What the sides of a call send.
 type Packets = [Vec<Vec<u8>>; 2];
 
-/// Calls without protection, and calls between SRTP and RTP.
+/// Calls without protection, calls between SRTP and RTP, and calls between PCMU and PCMA.
 fn calls(driver: &Driver) -> Vec<(Relayed, Packets)> {
     let (plane, shard) = (driver.plane(), ShardId::new(0));
     let plain: Vec<_> = (0..1000).map(|seq| rtp(seq, &[0; 160])).collect();
@@ -57,7 +58,29 @@ fn calls(driver: &Driver) -> Vec<(Relayed, Packets)> {
         let call = protected_call(&*plane, shard, n, [false; 2], protections);
         (call, [sent, plain.clone()])
     });
-    unprotected.chain(protected).collect()
+    let transcoded = (100..104).map(|n| {
+        let call = call_with(&*plane, shard, n, [false; 2], |side, route| {
+            let [from, to] = [("PCMU", 0), ("PCMA", 8)];
+            let (from, to) = if side == 0 { (from, to) } else { (to, from) };
+            route.transcode = Some(Arc::new(plan(from, to)));
+        });
+        let mut alaw = plain.clone();
+        alaw.iter_mut().for_each(|packet| packet[1] = 8);
+        (call, [plain.clone(), alaw])
+    });
+    unprotected.chain(protected).chain(transcoded).collect()
+}
+
+fn plan(from: (&str, u8), to: (&str, u8)) -> Plan {
+    let [from, to] = [from, to].map(|(name, number)| CodecUse {
+        codec: codecs::registry::by_name(name, 8000, 1).unwrap(),
+        payload_type: PayloadType::new(number).unwrap(),
+        fmtp: "".into(),
+        ptime_ms: 20,
+    });
+    let mut plan = Plan::new(vec![(from.payload_type, Rule::Decode(from))]);
+    plan.target = Some(to);
+    plan
 }
 
 #[test]
@@ -92,7 +115,7 @@ fn a_relayed_packet_allocates_nothing() {
         let made = allocations(|| exchange(50..1000));
         assert_eq!(
             made, 0,
-            "{made} allocations in 13300 relayed packets on {io:?}"
+            "{made} allocations in 20900 relayed packets on {io:?}"
         );
     }
 }

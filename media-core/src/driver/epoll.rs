@@ -77,12 +77,15 @@ impl Shard {
         // A full batch means that more is waiting: no nap then.
         self.busy = received > 0 && ready < EVENTS;
         self.core.housekeep(now, &mut self.sockets);
+        self.core.transcode(now, &mut self.sockets);
         go_on
     }
 
     fn wait(&mut self) -> usize {
         let mut timeout = -1;
-        if self.busy && !self.pace.is_off() {
+        if self.core.is_behind() {
+            timeout = 0;
+        } else if self.busy && !self.pace.is_off() {
             let now = Instant::now();
             let gather = self.pace.gather(now);
             if !gather.is_zero() {
@@ -214,6 +217,8 @@ impl Io for Sockets {
             io::Error::last_os_error().raw_os_error().unwrap_or(0),
         ))
     }
+
+    fn flush(&mut self) {}
 
     fn close(&mut self, socket: SocketId, core: &mut Core) {
         let Some(place) = self.by_index.get_mut(socket.index() as usize) else {

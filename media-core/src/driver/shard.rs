@@ -18,6 +18,10 @@ use crate::units::{ShardId, SocketId};
 /// How often the thread's CPU clock is read.
 const CPU_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Transcoding that costs more, in microseconds, is worth a system call before it: what was relayed leaves
+/// without waiting for it.
+const SEND_FIRST_US: u64 = 200;
+
 /// How long to wait for room in the handshakes' queue.
 const LATE_RETRY: Duration = Duration::from_millis(5);
 
@@ -29,6 +33,8 @@ pub(super) trait Io {
     fn start(&mut self, socket: SocketId, core: &mut Core) -> bool;
     /// Sends, or queues for the end of the turn. An error is final for this packet.
     fn send(&mut self, transmit: Transmit) -> Result<(), DropReason>;
+    /// Sends what is queued, now.
+    fn flush(&mut self);
     /// Begins to close; [`Core::closed`] is called once the port is free.
     fn close(&mut self, socket: SocketId, core: &mut Core);
 }
@@ -127,6 +133,24 @@ impl Core {
         self.commands = commands;
         self.messages = messages;
         go_on
+    }
+
+    /// A share of the transcoding, once everything that needs none has left.
+    #[inline]
+    pub(super) fn transcode(&mut self, now: Instant, io: &mut impl Io) {
+        let waiting = self.engine.transcoding_us();
+        if waiting > 0 {
+            if waiting > SEND_FIRST_US {
+                io.flush();
+            }
+            self.engine.transcode(now, &mut self.egress);
+            self.drain(io);
+        }
+    }
+
+    /// Is there more to do than to wait for what arrives?
+    pub(super) fn is_behind(&self) -> bool {
+        self.engine.transcoding_us() > 0
     }
 
     /// Receives for a stream from now on. Its further sockets live no longer than its own: whoever closed

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Agreement, IceRoute, Protection, StreamCounters};
 use crate::dtls::DtlsFailure;
+use crate::media::transcode::{Plan, Play};
 use crate::units::{CallKey, ClockRate, PayloadType, SocketId};
 
 /// An instruction to one shard; the shard applies them in the order they were sent.
@@ -58,6 +59,14 @@ pub enum Command {
         /// Keys, or why there are none.
         outcome: Result<Box<Agreement>, DtlsFailure>,
     },
+    /// Plays a digit into what the stream's party sends, once those before it are over. Ignored where
+    /// nothing is transcoded, and when too many wait.
+    PlayDigit {
+        /// The stream's socket.
+        socket: SocketId,
+        /// The digit.
+        play: Play,
+    },
     /// For tests of the promise that a panic ends one call only.
     #[cfg(feature = "testing")]
     PanicOnNextPacket {
@@ -99,6 +108,9 @@ pub struct Route {
     pub untouched: bool,
     /// Feedback in the party's RTCP (RFC 4585) goes no further: who gets it has no profile for it.
     pub drops_feedback: bool,
+    /// What is done to the payloads of what arrives before the sinks get it; `None`: nothing. A stream
+    /// that had a plan keeps its own sequence numbers without one.
+    pub transcode: Option<Arc<Plan>>,
     /// How the way to the party is found, if by ICE; then [`Route::endpoint`] is of no account.
     pub ice: Option<Arc<IceRoute>>,
     /// Further sockets of the stream, at other addresses of ours: what arrives there is taken as if it had

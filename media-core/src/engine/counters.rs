@@ -42,11 +42,17 @@ pub enum DropReason {
     KeyExpired,
     /// RTCP of feedback alone (RFC 4585), to a party whose profile has none.
     Feedback,
+    /// For transcoding, but its place had been given up or taken already.
+    Late,
+    /// For transcoding, but of a payload type that was not agreed on.
+    NotNegotiated,
+    /// For transcoding, but not what its payload type says, or no room for the result.
+    Undecodable,
 }
 
 impl DropReason {
     /// Number of reasons.
-    pub const COUNT: usize = DropReason::Feedback as usize + 1;
+    pub const COUNT: usize = DropReason::Undecodable as usize + 1;
     /// All reasons, in the order of their numbers.
     pub const ALL: [DropReason; DropReason::COUNT] = [
         DropReason::NoRoute,
@@ -64,6 +70,9 @@ impl DropReason {
         DropReason::Replayed,
         DropReason::KeyExpired,
         DropReason::Feedback,
+        DropReason::Late,
+        DropReason::NotNegotiated,
+        DropReason::Undecodable,
     ];
 
     /// Stable name for metrics and logs.
@@ -85,6 +94,9 @@ impl DropReason {
             DropReason::Replayed => "replayed",
             DropReason::KeyExpired => "key_expired",
             DropReason::Feedback => "feedback",
+            DropReason::Late => "late",
+            DropReason::NotNegotiated => "not_negotiated",
+            DropReason::Undecodable => "undecodable",
         }
     }
 }
@@ -130,6 +142,10 @@ pub struct StreamCounters {
     pub other_source: Counter,
     /// Packets that were dropped, by [`DropReason`].
     pub dropped: [Counter; DropReason::COUNT],
+    /// Packets that were taken for transcoding.
+    pub transcoded: Counter,
+    /// Stretches of audio invented for lost packets, each about as long as one.
+    pub concealed: Counter,
     /// Microseconds from the engine's epoch to the first of the SRTP packets that failed authentication
     /// since the last one that passed; 0: the last one passed.
     pub unauthentic_since_us: Counter,
@@ -308,6 +324,10 @@ pub struct ShardCounters {
     pub buffer_shortages: Counter,
     /// Wake-ups of the shard's thread.
     pub wakeups: Counter,
+    /// Packets that went through a transcoder.
+    pub transcoded: Counter,
+    /// Estimated cost of the transcoding that waited at the end of the last share, microseconds.
+    pub transcode_backlog_us: Counter,
     /// Streams in the shard's table.
     pub streams: Counter,
     /// CPU time of the shard's thread, nanoseconds, sampled about once a second.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::HandshakeEvent;
+use crate::media::transcode::Heard;
 use crate::units::{CallKey, SocketId};
 
 /// Something the control side must know. Rare: never one per packet.
@@ -40,6 +41,15 @@ pub enum Event {
         endpoint: SocketAddr,
         /// It will not change again (unless media handover is on).
         confirmed: bool,
+    },
+    /// A stream's party has dialled a digit, by an event or by tones.
+    Digit {
+        /// The call.
+        call: CallKey,
+        /// The stream's socket.
+        socket: SocketId,
+        /// What it was.
+        digit: Heard,
     },
     /// ICE has nominated a pair: the stream's media goes this way from now on.
     PairNominated {

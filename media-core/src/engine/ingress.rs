@@ -95,10 +95,14 @@ impl Engine {
             Kind::Stun | Kind::Dtls => stream.answer_via(from, arrived),
             Kind::Other => {}
         }
+        let transcodes = stream.transcoder.is_some() && !stream.blocked;
         if source == Source::Learned {
             self.report_learned(socket);
         }
-        self.emit(socket, rtcp, packet, out)
+        match kind {
+            Kind::Rtp(header) if transcodes => self.defer(socket, &header, packet, at_us, out),
+            _ => self.emit(socket, rtcp, packet, out),
+        }
     }
 
     #[cold]

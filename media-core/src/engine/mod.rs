@@ -5,7 +5,8 @@
 //! that call and no other.
 //!
 //! The way of a datagram: [`Engine::handle_datagram`] finds the stream by its socket, `ingress`
-//! classifies it, judges its source and measures it, `egress` hands it to the route's sinks.
+//! classifies it, judges its source and measures it, `egress` hands it to the route's sinks. One that is
+//! to be transcoded waits in between, until [`Engine::transcode`] is called.
 
 mod alternates;
 mod call;
@@ -25,6 +26,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod transcoding;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -39,6 +41,7 @@ use alternates::Owner;
 use call::{Call, Due};
 use stream::Stream;
 use timer::{CallSlot, Timers};
+use transcoding::Transcoding;
 
 pub use command::{
     Alternate, CallTimeouts, Command, Component, LearnMode, Learning, PayloadClocks, Route,
@@ -90,6 +93,7 @@ pub struct Engine {
     next_generation: u32,
     timers: Timers<CallSlot>,
     path_timers: Timers<SocketId>,
+    transcoding: Transcoding,
     events: VecDeque<Event>,
     counters: Arc<ShardCounters>,
 }
@@ -110,6 +114,7 @@ impl Engine {
             next_generation: 0,
             timers: Timers::default(),
             path_timers: Timers::default(),
+            transcoding: Transcoding::default(),
             events: VecDeque::new(),
             counters,
         }
@@ -200,6 +205,14 @@ impl Engine {
                 let outcome = outcome.as_deref().map_err(|failure| *failure);
                 self.handshake_ended(socket, association, outcome);
             }
+            Command::PlayDigit { socket, play } => {
+                if let Some(stream) = self.stream_mut(socket)
+                    && let Some(transcoder) = &mut stream.transcoder
+                {
+                    // The caller was told so before it asked for so many.
+                    let _ = transcoder.play(play);
+                }
+            }
             #[cfg(feature = "testing")]
             Command::PanicOnNextPacket { socket } => {
                 if let Some(stream) = self.stream_mut(socket) {
@@ -212,6 +225,7 @@ impl Engine {
     /// Runs what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Egress) {
         self.run_paths(now, out);
+        self.queue_due(now);
         while let Some(slot) = self.timers.pop_due(now) {
             let Some(Some(call)) = self.calls.get_mut(slot.index as usize) else {
                 continue;
@@ -246,7 +260,9 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let paths = self.path_timers.next();
-        self.timers.next().into_iter().chain(paths).min()
+        let held = self.transcoding.next();
+        let calls = self.timers.next().into_iter();
+        calls.chain(paths).chain(held).min()
     }
 
     /// To count what the driver did to a stream's packet after the engine let go of it.

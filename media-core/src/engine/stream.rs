@@ -15,6 +15,7 @@ use super::{
 };
 use crate::buf::PacketBuf;
 use crate::media::stats::ReceptionStats;
+use crate::media::transcode::{Plan, Transcoder};
 use crate::units::{CallKey, ClockRate, SocketId, Ssrc};
 use crate::wire::rtp::RtpHeader;
 
@@ -38,6 +39,13 @@ pub(super) struct Stream {
     pub(super) rtcp_sinks: Sinks,
     pub(super) counters: Arc<StreamCounters>,
     pub(super) last_packet: Option<Instant>,
+    pub(super) transcoder: Option<Box<Transcoder>>,
+    /// Estimated cost of a packet in it, microseconds, at least 1.
+    pub(super) transcode_cost_us: u64,
+    /// The transcoder has work, and stands in the queue for it.
+    pub(super) queued: bool,
+    /// A timer will look after what it holds back.
+    pub(super) armed: bool,
     clocks: Arc<PayloadClocks>,
     sources: [Source; StreamCounters::SSRCS],
     /// Which of `sources` the last packet was from.
@@ -88,6 +96,10 @@ impl Stream {
             rtcp_sinks: route.rtcp_sinks,
             counters: route.counters,
             last_packet: None,
+            transcode_cost_us: cost_us(route.transcode.as_deref()),
+            transcoder: route.transcode.map(|plan| Box::new(Transcoder::new(plan))),
+            queued: false,
+            armed: false,
             clocks: route.clocks,
             sources: [const { Source::empty() }; StreamCounters::SSRCS],
             current: 0,
@@ -106,6 +118,7 @@ impl Stream {
         self.drops_feedback = route.drops_feedback;
         self.rtp_sinks = route.rtp_sinks;
         self.rtcp_sinks = route.rtcp_sinks;
+        self.set_plan(route.transcode);
         if !Arc::ptr_eq(&self.counters, &route.counters) {
             self.counters = route.counters;
             self.sources = [const { Source::empty() }; StreamCounters::SSRCS];
@@ -115,6 +128,19 @@ impl Stream {
             for source in &mut self.sources {
                 source.payload_type = u8::MAX;
             }
+        }
+    }
+
+    /// A stream whose packets were renumbered goes on renumbering them: its receivers would take the
+    /// sender's own numbers for another stream, or for old packets.
+    fn set_plan(&mut self, plan: Option<Arc<Plan>>) {
+        self.transcode_cost_us = cost_us(plan.as_deref());
+        match (&mut self.transcoder, plan) {
+            (Some(transcoder), plan) => {
+                transcoder.set_plan(plan.unwrap_or_else(|| Arc::new(Plan::new(Vec::new()))));
+            }
+            (none, Some(plan)) => *none = Some(Box::new(Transcoder::new(plan))),
+            (None, None) => {}
         }
     }
 
@@ -254,4 +280,8 @@ impl Stream {
             self.counters.ssrcs[place].restart(ssrc);
         }
     }
+}
+
+fn cost_us(plan: Option<&Plan>) -> u64 {
+    plan.map_or(1, |plan| u64::from(plan.cost_us()).max(1))
 }

@@ -28,6 +28,7 @@ pub(super) fn route(call: u64) -> Route {
         protection: Protection::None,
         untouched: false,
         drops_feedback: false,
+        transcode: None,
         ice: None,
         alternates: Box::default(),
         rtp_sinks: Sinks::None,

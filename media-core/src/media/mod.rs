@@ -1,3 +1,5 @@
-//! What is done to media beyond forwarding it: today, measuring its reception.
+//! What is done to media beyond forwarding it: measuring its reception, and changing its codec.
 
+pub mod jitter;
 pub mod stats;
+pub mod transcode;

@@ -13,7 +13,7 @@
 //! - `sdp-attr`, `sdp-media-remove`, `origin-full` and `force-increment-sdp-ver`, unknown to 10.5, do
 //!   what later releases do.
 //! - A `a=crypto` with a master key identifier of more than 32 octets is not taken.
-//! - Nothing is transcoded: an answer with codecs that were not offered is shown as it is.
+//! - An answer whose only codecs were not offered is not shown as its DTMF alone: they are transcoded.
 
 mod base64;
 mod codec;
@@ -33,7 +33,9 @@ mod rewrite;
 mod sent;
 mod text;
 
-pub use codec::{Codec, OfferedCodecs};
+pub use codec::{
+    Answered, Codec, Listed, OfferedCodecs, Sink, Wish, beside, differ_in_audio, sink, target,
+};
 pub use crypto::{CryptoAttribute, CryptoError, FecOrder, SessionParams};
 pub use direction::Direction;
 pub use dtls::{Setup, read_fingerprint, write_fingerprint};

@@ -75,26 +75,51 @@ impl Replace {
     }
 }
 
+impl CodecOptions {
+    /// May what these words lead to have payloads encoded anew?
+    #[must_use]
+    pub fn may_transcode(&self) -> bool {
+        let lists = [&self.transcode, &self.mask, &self.consume, &self.accept];
+        self.always_transcode || lists.iter().any(|list| !list.is_empty())
+    }
+}
+
 /// `codec` lists, each entry as written: `name[/clock[/channels[/bitrate[/ptime[/fmtp[/opts]]]]]]`,
-/// `all` or `full`.
+/// `all` or `full`; and flags about codecs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of independent flags of the protocol"
+)]
 pub struct CodecOptions {
     /// Hidden from the other side and not usable.
     pub strip: Vec<String>,
     /// Hidden from the other side, usable for transcoding.
     pub mask: Vec<String>,
-    /// Only these, in this order.
+    /// Shown again in this order, if another list took them away.
     pub offer: Vec<String>,
     /// Exempt from `strip` and `mask`.
     pub except: Vec<String>,
-    /// As `mask`, with the transcoder on.
+    /// As `mask`, and the offerer gets it whatever the other side answers.
     pub consume: Vec<String>,
-    /// Kept towards the offerer, transcoded if refused.
+    /// The offerer gets it whatever the other side answers.
     pub accept: Vec<String>,
     /// Added towards the other side.
     pub transcode: Vec<String>,
     /// Parameters for codecs already there.
     pub set: Vec<String>,
+    /// `always-transcode`: `accept` for all.
+    pub always_transcode: bool,
+    /// `single-codec`: the offerer is told the first of the answered codecs alone.
+    pub single_codec: bool,
+    /// `reuse-codecs`: in a further offer, what was answered before comes first.
+    pub reuse_codecs: bool,
+    /// `static-codecs`: in a further offer, the other side is shown what it has answered before.
+    pub static_codecs: bool,
+    /// `allow-asymmetric-codecs`: in an answer, an offered codec under another number counts.
+    pub allow_asymmetric_codecs: bool,
+    /// `allow-no-codec-media`: a section without a codec is rejected, not restored.
+    pub allow_no_codec_media: bool,
 }
 
 /// `rtcp-mux` words (RFC 5761).

@@ -11,6 +11,7 @@ use super::secure::Protection;
 use super::secured::Secured;
 use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
 use crate::ice::State;
+use crate::media::transcode::Plan;
 use crate::sdp::{Codec, Direction, MediaParams, OfferedCodecs, Protocol, SentDescription};
 use crate::srtp::CryptoSuite;
 use crate::units::{CallKey, ClockRate, Now, PayloadType, ShardId, SocketId};
@@ -97,10 +98,14 @@ pub(super) struct Media {
     pub(super) mid: Option<Box<[u8]>>,
     /// The last `a=ptime` that it wrote or was sent.
     pub(super) ptime_ms: Option<u32>,
+    /// It was offered packets of the controller's length (`ptime`), not of the other side's.
+    pub(super) ptime_forced: bool,
     /// `ptime-reverse` of its last offer.
     pub(super) ptime_reverse_ms: Option<u32>,
     /// What was shown of its last offer.
     pub(super) offered: OfferedCodecs,
+    /// What becomes of its packets on their way to the other side.
+    pub(super) transcode: Option<Arc<Plan>>,
     /// Encodings by payload type, `0 PCMU/8000\n…`, for reports.
     pub(super) encodings: Box<str>,
     pub(super) clocks: Arc<PayloadClocks>,
@@ -370,8 +375,10 @@ impl Media {
             direction: Direction::SendRecv,
             mid: None,
             ptime_ms: None,
+            ptime_forced: false,
             ptime_reverse_ms: None,
             offered: OfferedCodecs::default(),
+            transcode: None,
             encodings: Box::default(),
             clocks: Arc::default(),
             mux: MuxState::default(),

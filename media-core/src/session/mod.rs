@@ -32,6 +32,7 @@ mod signal;
 mod snapshot;
 mod statistics;
 mod tally;
+mod transcode;
 mod verdict;
 
 pub use config::{InterfaceConfig, SessionConfig, TimeoutsConfig};

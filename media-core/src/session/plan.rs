@@ -1,12 +1,15 @@
 //! What has been agreed on about a call's media, for whoever makes it work.
 
+use std::sync::Arc;
+
 use super::call::Call;
 use super::call::Media;
 use super::security::{Ice, Security, is_same_protection};
 use super::{SessionError, Sessions};
+use crate::media::transcode::Plan;
 
 /// One section, seen from one party.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MediaPlan {
     /// The party's tag; empty before there is one.
     pub tag: String,
@@ -19,6 +22,8 @@ pub struct MediaPlan {
     /// The party's packets reach the other one under the key that they come with: they need not be
     /// touched.
     pub untouched: bool,
+    /// What becomes of the party's codecs on their way to the other one; `None`: nothing has to be done.
+    pub transcode: Option<Arc<Plan>>,
 }
 
 impl Media {
@@ -39,6 +44,7 @@ impl Media {
     pub(super) fn passes_untouched(&self, other: &Self) -> bool {
         match (&self.protection.agreed, &other.protection.agreed) {
             _ if self.ice.passthrough => true,
+            _ if self.transcode.is_some() => false,
             _ if self.recrypt || other.recrypt => false,
             (Security::Plain, Security::Plain) => true,
             (Security::Sdes(from), Security::Sdes(to)) => {
@@ -67,6 +73,7 @@ impl Call {
                         untouched: peer
                             .and_then(|peer| peer.medias.get(usize::try_from(index).ok()? - 1))
                             .is_some_and(|other| media.passes_untouched(other)),
+                        transcode: media.transcode.clone(),
                     })
             })
             .collect()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::call::{Alternate, Call, Local, Media};
 use super::interfaces::Interfaces;
 use crate::engine::{self, Command, Component, LearnMode, Learning, Route, SinkAction};
+use crate::media::transcode::Plan;
 use crate::units::SocketId;
 
 /// Where one section's packets go.
@@ -141,6 +142,8 @@ struct Restated {
     rtp_sink: Option<SocketId>,
     rtcp_sink: Option<SocketId>,
     clocks: usize,
+    /// The shard keeps the plan that it has, so that no other can stand in its place.
+    transcode: usize,
     /// They only ever become more.
     alternates: usize,
 }
@@ -179,6 +182,7 @@ impl Restated {
             },
             rtcp_sink: sinks.rtcp,
             clocks: Arc::as_ptr(&media.clocks) as usize,
+            transcode: transcode(media, is_rtcp).map_or(0, |plan| Arc::as_ptr(plan) as usize),
             alternates,
         }
     }
@@ -207,12 +211,19 @@ impl Restated {
             protection: media.engine_protection(),
             untouched: self.passes.untouched,
             drops_feedback: !self.passes.feedback,
+            transcode: transcode(media, is_rtcp).cloned(),
             ice: None,
             alternates: Box::default(),
             clocks: Arc::clone(&media.clocks),
             counters: Arc::clone(&local.counters),
         }
     }
+}
+
+/// What becomes of the party's RTP; keys that only the parties have leave nothing to do.
+fn transcode(media: &Media, is_rtcp: bool) -> Option<&Arc<Plan>> {
+    let plan = media.transcode.as_ref();
+    plan.filter(|_| !is_rtcp && !media.ice.passthrough)
 }
 
 /// Of a party that has not described the section nothing is learned: whoever finds the port first

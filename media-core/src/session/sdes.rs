@@ -18,6 +18,9 @@ pub(super) struct Sdes {
     pub(super) heard: Vec<CryptoAttribute>,
     /// What it was shown; once one was chosen that alone. The first is ours to send with.
     pub(super) shown: Vec<CryptoAttribute>,
+    /// No key is passed from one side to the other: what is encoded anew under the key, source and
+    /// sequence number that it came with would tell both payloads to whoever has both packets.
+    pub(super) fresh: bool,
 }
 
 impl Sdes {
@@ -49,7 +52,14 @@ impl Sdes {
         options: &SdesOptions,
         entropy: &dyn Entropy,
     ) {
-        let before = std::mem::take(&mut self.shown);
+        let mut before = std::mem::take(&mut self.shown);
+        let passed = match self.fresh {
+            true => {
+                before.retain(|line| passed.iter().all(|other| other.key.key != line.key.key));
+                &[]
+            }
+            false => passed,
+        };
         let mut lines = before.clone();
         if !passed.is_empty() {
             lines = passed
@@ -98,12 +108,17 @@ impl Sdes {
         if !options.offerer_preference {
             heard.sort_by_key(|line| options.rank(line.suite));
         }
-        let kept = self.shown.first();
+        let is_others = |line: &CryptoAttribute| other.is_some_and(|o| o.key.key == line.key.key);
+        let fresh = self.fresh;
+        let kept = self
+            .shown
+            .first()
+            .filter(|ours| !(fresh && is_others(ours)));
         let kept = kept.filter(|ours| heard.iter().any(|line| line.suite == ours.suite));
         if options.keep && kept.is_some() {
             return;
         }
-        let passed = other.and_then(|other| {
+        let passed = other.filter(|_| !fresh).and_then(|other| {
             let same = heard.iter().find(|line| line.suite == other.suite)?;
             Some((*same, Some(other)))
         });

@@ -155,6 +155,10 @@ impl Signal<'_> {
         told.ice
             .offer(&mut said.ice, has_ice, told.described, wishes);
         told.controlling &= wishes.lite != Some(true) && !told.ice.passthrough;
+        let fresh = options.sdp.codec.may_transcode() || said.transcode.is_some();
+        for media in [&mut *said, &mut *told] {
+            media.protection.sdes.fresh |= fresh;
+        }
         let own = &mut told.protection;
         let passes = options.transport_protocol.is_none()
             && told.protocol == params.protocol

@@ -354,8 +354,8 @@ impl Sessions {
                     entry.lock().learn(socket, endpoint, true, Some(selected));
                 }
             }
-            // Its closing follows; the driver has workers for the other.
-            Event::SocketFailed { .. } | Event::Handshake(_) => {}
+            // The first one's closing follows; the driver has workers for the second.
+            Event::SocketFailed { .. } | Event::Handshake(_) | Event::Digit { .. } => {}
         }
     }
 

@@ -10,13 +10,14 @@ use super::interfaces::{Interfaces, PoolId, Wanted};
 use super::mux;
 use super::registry::Registry;
 use super::secure::ShownSecurity;
+use super::transcode::plan_early;
 use super::{Options, SessionConfig, SessionError, TransportProtocol, Warning};
 use crate::dtls::Certificate;
 use crate::engine::{LearnMode, Learning};
 use crate::engine::{MediaPlane, SocketOptions};
 use crate::sdp::{
-    Codec, Direction, LocalMedia, LocalRtcp, MediaDescription, MediaParams, OfferedCodecs,
-    Protocol, Section, SessionDescription, generated_mid, rewrite,
+    Codec, Direction, LocalMedia, LocalRtcp, MediaDescription, MediaParams, Protocol, Section,
+    SessionDescription, generated_mid, rewrite,
 };
 use crate::units::{ShardId, SocketId};
 
@@ -213,15 +214,15 @@ impl Signal<'_> {
             (said.controlling, told.controlling) = (false, true);
         }
         told.direction = reversed(params.direction);
-        let (announced, pairs, codecs, dead);
+        let (announced, pairs, dead);
+        let mut codecs = Vec::new();
         match self.role {
             Role::Offer => {
                 let options = self.options.sdp.rtcp_mux;
                 announced = mux::hear_offer(&mut said.mux, told.mux.on, params.rtcp_mux, options);
                 pairs = [!said.mux.on, !announced.same_port];
                 (said.mux.pending, told.mux.pending) = (params.rtcp_mux, announced.mux);
-                said.offered = OfferedCodecs::new(&params.codecs, &self.options.sdp.codec);
-                codecs = said.offered.shown().to_vec();
+                codecs = self.offer_codecs(said, told, params);
                 // What the listener knows the section by stays, whoever thought of it.
                 if params.mid.is_some() {
                     told.mid.clone_from(&params.mid);
@@ -236,7 +237,7 @@ impl Signal<'_> {
                     told.encodings.clone_from(&said.encodings);
                 }
                 self.tell_protocol(told, &params.protocol, bridged);
-                dead = params.rejected;
+                dead = params.rejected || said.offered.is_emptied();
                 said.answer_passive = self.options.dtls_reverse_passive;
                 if !dead {
                     self.offer_security(said, told, params);
@@ -248,11 +249,6 @@ impl Signal<'_> {
                 announced = mux::hear_answer(&mut told.mux, &mut said.mux, params.rtcp_mux);
                 pairs = [!said.mux.on && !told.mux.far_single, !told.mux.on];
                 (said.mux.pending, told.mux.pending) = (false, false);
-                codecs = if params.rejected {
-                    params.codecs.clone()
-                } else {
-                    told.offered.answer(&params.codecs, &self.options.sdp.codec)
-                };
                 dead = params.rejected || told.rejected;
                 if !dead {
                     self.answer_security(said, told, &offered);
@@ -260,6 +256,11 @@ impl Signal<'_> {
             }
         }
         said.merge_clocks(told, params);
+        let ptime_ms = self.ptime(said, told, params.ptime_ms);
+        match self.role {
+            Role::Offer => plan_early(said, told),
+            Role::Answer => codecs = self.answer_codecs(said, told, params),
+        }
         let mut shown = Shown {
             address: self.shown_address(self.interfaces.first(told_place.wanted)),
             port: 0,
@@ -269,7 +270,7 @@ impl Signal<'_> {
             },
             protocol: told.protocol.clone(),
             codecs,
-            ptime_ms: self.ptime(said, told, params.ptime_ms),
+            ptime_ms,
             mid: told.mid.clone(),
             security: ShownSecurity::default(),
         };
@@ -373,8 +374,13 @@ impl Signal<'_> {
             Role::Offer => self.options.sdp.ptime_ms,
             Role::Answer => told.ptime_reverse_ms,
         };
+        // Who was offered what the controller wanted has no say.
+        let forced = self.role == Role::Answer && said.ptime_forced;
+        let written = written.filter(|_| !forced);
         said.ptime_ms = written.or(said.ptime_ms);
-        told.ptime_ms = asked.or(written).or(told.ptime_ms).or(said.ptime_ms);
+        told.ptime_forced = self.role == Role::Offer && asked.is_some();
+        let fall_back = said.ptime_ms.filter(|_| !forced);
+        told.ptime_ms = asked.or(written).or(told.ptime_ms).or(fall_back);
         told.ptime_ms
     }
 

@@ -102,6 +102,7 @@ impl Snapshot<'_> {
             (ice.trickle, "trickle ICE"),
             (media.controlling, "ICE controlling"),
             (media.unidirectional, "unidirectional"),
+            (media.transcode.is_some(), "transcoding"),
         ];
         MediaReport {
             index,

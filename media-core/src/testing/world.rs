@@ -162,6 +162,7 @@ impl World {
             protection: Protection::None,
             untouched: false,
             drops_feedback: false,
+            transcode: None,
             ice: None,
             alternates: Box::default(),
             clocks: Arc::new(PayloadClocks::new(clocks)),
@@ -265,6 +266,10 @@ impl World {
             self.engine.handle_timeout(self.now, &mut self.egress);
             self.drain();
         }
+        while self.engine.transcoding_us() > 0 {
+            self.engine.transcode(self.now, &mut self.egress);
+            self.drain();
+        }
     }
 
     fn deliver(&mut self, socket: SocketId, from: SocketAddr, bytes: &[u8]) {
@@ -347,7 +352,7 @@ impl World {
         &self.counters
     }
 
-    /// Packet slots in use; between two steps of a world, none may be.
+    /// Packet slots in use; between two steps of a world, only packets held for transcoding may be.
     #[must_use]
     pub fn slots_in_use(&self) -> usize {
         self.slab.slots() - self.slab.free_slots()

@@ -92,6 +92,7 @@ pub fn route(call: CallKey, endpoint: SocketAddr) -> Route {
         protection: Protection::None,
         untouched: false,
         drops_feedback: false,
+        transcode: None,
         ice: None,
         alternates: Box::default(),
         rtp_sinks: Sinks::None,
@@ -114,6 +115,19 @@ pub fn protected_call(
     v6: [bool; 2],
     protections: [Protection; 2],
 ) -> Relayed {
+    call_with(plane, shard, key, v6, |side, route| {
+        route.protection = protections[side].clone();
+    })
+}
+
+/// A call whose routes are changed as wanted before they are set.
+pub fn call_with(
+    plane: &dyn MediaPlane,
+    shard: ShardId,
+    key: u64,
+    v6: [bool; 2],
+    change: impl Fn(usize, &mut Route),
+) -> Relayed {
     let peers = v6.map(peer);
     let bound = v6.map(|v6| bind(plane, shard, v6));
     let counters: [Arc<StreamCounters>; 2] = [Arc::default(), Arc::default()];
@@ -126,7 +140,7 @@ pub fn protected_call(
         route.rtp_sinks.clone_from(&sinks);
         route.rtcp_sinks = sinks;
         route.counters = Arc::clone(&counters[n]);
-        route.protection = protections[n].clone();
+        change(n, &mut route);
         Command::Route {
             socket: bound[n].0,
             route: Box::new(route),

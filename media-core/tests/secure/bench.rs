@@ -52,6 +52,7 @@ pub fn route(n: u32, sink: u32, protection: Protection) -> Route {
         protection,
         untouched: false,
         drops_feedback: false,
+        transcode: None,
         ice: None,
         alternates: Box::default(),
         rtp_sinks: sink.into(),

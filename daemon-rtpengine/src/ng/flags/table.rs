@@ -95,7 +95,6 @@ pub(super) fn find(name: &str) -> Option<&'static Word> {
     WORDS.get(at)
 }
 
-const CODECS: &str = "transcoding is not supported yet";
 const DTMF: &str = "DTMF processing is not supported yet";
 const RECORDING: &str = "recording is not supported yet";
 const PUBSUB: &str = "subscriptions are not supported yet";
@@ -119,12 +118,18 @@ pub(super) static WORDS: &[Word] = &[
         |f| f.selector.all = true,
         |f, v| f.selector.all = v == "all",
     ),
-    inert("allow-asymmetric-codecs", CODECS),
-    inert("allow-no-codec-media", CODECS),
-    inert("allow-transcoding", CODECS),
-    inert("always-transcode", CODECS),
+    flag("allow-asymmetric-codecs", |f| {
+        f.options.sdp.codec.allow_asymmetric_codecs = true;
+    }),
+    flag("allow-no-codec-media", |f| {
+        f.options.sdp.codec.allow_no_codec_media = true;
+    }),
+    inert("allow-transcoding", NO_MATTER),
+    flag("always-transcode", |f| {
+        f.options.sdp.codec.always_transcode = true;
+    }),
     flag("asymmetric", |f| f.options.asymmetric = true),
-    inert("asymmetric-codecs", CODECS),
+    inert("asymmetric-codecs", NO_MATTER),
     inert("audio-player", "playing media is not supported yet"),
     inert("block-dtmf", DTMF),
     inert("bundle", NO_MATTER),
@@ -154,7 +159,7 @@ pub(super) static WORDS: &[Word] = &[
         f.options.sdp.codec.transcode.push(codec(v));
     }),
     inert("debug", NO_MATTER),
-    inert("delay-buffer", CODECS),
+    inert("delay-buffer", "packets are not delayed"),
     value("delete-delay", |f, v| {
         if let Ok(seconds) = v.trim().parse::<u32>() {
             let delay = Duration::from_secs(seconds.into());
@@ -302,7 +307,9 @@ pub(super) static WORDS: &[Word] = &[
         }
     }),
     flag("reset", |f| f.options.reset = true),
-    inert("reuse-codecs", CODECS),
+    flag("reuse-codecs", |f| {
+        f.options.sdp.codec.reuse_codecs = true;
+    }),
     items("rtcp-mux", |f, v| {
         let mux = &mut f.options.sdp.rtcp_mux;
         match v.to_ascii_lowercase().as_str() {
@@ -393,12 +400,16 @@ pub(super) static WORDS: &[Word] = &[
     }),
     flag("sdp-version", |f| f.options.sdp.replace.sdp_version = true),
     text("set-label", |f, v| f.options.set_label = Some(v.to_owned())),
-    inert("single-codec", CODECS),
+    flag("single-codec", |f| {
+        f.options.sdp.codec.single_codec = true;
+    }),
     flag("sip-source-address", |f| {
         f.options.trust_address = Some(false);
     }),
     inert("siprec", PUBSUB),
-    inert("static-codecs", CODECS),
+    flag("static-codecs", |f| {
+        f.options.sdp.codec.static_codecs = true;
+    }),
     flag("strict-source", |f| f.options.strict_source = true),
     items("supports", |f, v| {
         if v.replace(['-', '_'], " ")

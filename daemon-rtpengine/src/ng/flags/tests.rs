@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ng::json;
 use media_core::engine::LearnMode;
-use media_core::sdp::IceOption;
+use media_core::sdp::{CodecOptions, IceOption};
 use media_core::session::TransportProtocol;
 
 fn of(text: &str) -> Flags {
@@ -182,6 +182,44 @@ fn nested_lists_of_the_string_reach_the_same_options() {
     );
     assert!(flags.delete.match_to_tag);
     assert_eq!(flags.options.label.as_deref(), Some("L"));
+}
+
+#[test]
+fn words_about_transcoding_are_one_in_every_style() {
+    let expected = CodecOptions {
+        mask: vec!["all".into()],
+        consume: vec!["G722".into()],
+        accept: vec!["opus/48000/2".into()],
+        set: vec!["opus/48000/2/24000".into()],
+        transcode: vec!["PCMU".into(), "telephone-event".into()],
+        always_transcode: true,
+        single_codec: true,
+        reuse_codecs: true,
+        static_codecs: true,
+        allow_asymmetric_codecs: true,
+        allow_no_codec_media: true,
+        ..CodecOptions::default()
+    };
+    let flags = r#""always transcode","single-codec","reuse codecs","static-codecs",
+        "allow-asymmetric-codecs","allow no codec media""#;
+    let dictionary = format!(
+        r#"{{"codec":{{"mask":["all"],"consume":["G722"],"accept":["opus/48000/2"],
+            "set":["opus/48000/2/24000"],"transcode":["PCMU","telephone-event"]}},
+            "flags":[{flags}]}}"#
+    );
+    assert_eq!(of(&dictionary).options.sdp.codec, expected);
+    let words = format!(
+        r#"{{"flags":["codec-mask-all","codec-consume-G722","codec-accept-opus/48000/2",
+            "codec-set-opus/48000/2/24000","transcode-PCMU","codec-transcode-telephone-event",
+            {flags}]}}"#
+    );
+    assert_eq!(of(&words).options.sdp.codec, expected);
+    let string = of_rtpp(
+        "codec-mask=all codec=[consume=[G722] accept=[opus/48000/2] set=[opus/48000/2/24000]] \
+         codec-transcode=PCMU transcode-telephone-event always-transcode single-codec \
+         reuse-codecs static-codecs allow-asymmetric-codecs allow-no-codec-media",
+    );
+    assert_eq!(string.options.sdp.codec, expected);
 }
 
 #[test]

@@ -161,6 +161,15 @@ impl Ring {
             .or_else(harmless)
     }
 
+    /// Takes what has arrived, without a wait.
+    pub(super) fn look(&mut self) -> io::Result<()> {
+        self.uring
+            .submitter()
+            .submit_and_wait(0)
+            .map(|_| ())
+            .or_else(harmless)
+    }
+
     /// Copies completions out, at most as many as `into` holds; returns how many.
     pub(super) fn reap(&mut self, into: &mut [Completion]) -> usize {
         let mut n = 0;

@@ -54,7 +54,10 @@ impl Shard {
         let entered = self
             .sockets
             .flush()
-            .and_then(|()| self.sockets.ring.wait(self.busy, until));
+            .and_then(|()| match self.core.is_behind() {
+                true => self.sockets.ring.look(),
+                false => self.sockets.ring.wait(self.busy, until),
+            });
         if let Err(error) = entered {
             // Nothing can be received or sent without the ring: end loudly rather than spin.
             panic!("io_uring_enter: {error}");
@@ -89,6 +92,7 @@ impl Shard {
             self.rearm_starved();
         }
         self.core.housekeep(now, &mut self.sockets);
+        self.core.transcode(now, &mut self.sockets);
         go_on
     }
 

@@ -195,6 +195,13 @@ impl Io for Sockets {
         sockets.clear();
     }
 
+    fn flush(&mut self) {
+        // What the kernel did not take now it is offered again at the end of the turn.
+        if !self.ring.all_submitted() {
+            let _ = Sockets::flush(self);
+        }
+    }
+
     fn start(&mut self, socket: SocketId, core: &mut Core) -> bool {
         let Some(state) = self.get(socket) else {
             return false;

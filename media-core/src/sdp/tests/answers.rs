@@ -16,8 +16,8 @@ fn answered(
     answer: &str,
     on_answer: &CodecOptions,
 ) -> String {
-    let offered = OfferedCodecs::new(&codecs(offer), on_offer);
-    let shown = offered.answer(&codecs(answer), on_answer);
+    let offered = OfferedCodecs::new(&codecs(offer), on_offer, true);
+    let shown = offered.answer(&codecs(answer), on_answer).shown;
     let texts = shown.iter().map(|codec| {
         let fmtp = codec.fmtp.as_deref().unwrap_or_default();
         let number = codec.payload_type.get();
@@ -52,8 +52,11 @@ fn forgotten_channel_count_is_put_back() {
     let offered = OfferedCodecs::new(
         &codecs("111\na=rtpmap:111 opus/48000/2\na=fmtp:111 x\n"),
         &none,
+        true,
     );
-    let shown = offered.answer(&codecs("111\na=rtpmap:111 OPUS/48000\n"), &none);
+    let shown = offered
+        .answer(&codecs("111\na=rtpmap:111 OPUS/48000\n"), &none)
+        .shown;
     assert_eq!(shown, offered.shown());
 }
 

@@ -5,11 +5,12 @@ mod malformed;
 mod offers;
 mod properties;
 mod security;
+mod transcode;
 
 use std::net::IpAddr;
 
 use crate::sdp::{
-    CodecOptions, LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs, Protocol, SdpOptions,
+    Codec, CodecOptions, LocalMedia, LocalRtcp, LocalSecurity, OfferedCodecs, Protocol, SdpOptions,
     Section, SentDescription, parse, rewrite,
 };
 
@@ -44,9 +45,12 @@ impl Rewriter {
     fn offer(&mut self, input: &str) -> String {
         let description = parse(input.as_bytes()).expect("parses");
         let params = description.params();
-        let codecs: Vec<OfferedCodecs> = params
+        let codecs: Vec<Vec<Codec>> = params
             .iter()
-            .map(|section| OfferedCodecs::new(&section.codecs, &self.options.codec))
+            .map(|section| {
+                let audio = &*section.media_type == b"audio";
+                OfferedCodecs::new(&section.codecs, &self.options.codec, audio).shown()
+            })
             .collect();
         let media: Vec<Section<'_>> = params
             .iter()
@@ -65,7 +69,7 @@ impl Rewriter {
                         mux: section.rtcp_mux,
                     }),
                     protocol: self.protocol.as_ref().unwrap_or(&section.protocol),
-                    codecs: codecs.shown(),
+                    codecs,
                     ptime_ms: self.options.ptime_ms.or(section.ptime_ms),
                     mid: section.mid.as_deref(),
                     security: LocalSecurity::default(),

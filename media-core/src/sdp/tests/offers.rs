@@ -100,7 +100,7 @@ fn codecs_that_come_back_stand_before_what_goes_with_the_others() {
         ),
         (
             hide(&["telephone-event"], &["telephone-event"], &[]),
-            "8 0 9 3 101",
+            "8 0 9 101 3",
         ),
     ] {
         let out = offer_media(&media, codec(hidden.clone()));

@@ -75,7 +75,7 @@ fn version_counts_what_one_author_wrote() {
 }
 
 #[test]
-fn rejected_section_of_an_answer_keeps_its_formats() {
+fn rejected_section_of_an_answer_shows_what_the_offerer_has() {
     let desk = Desk::new();
     offer(&desk, "", |options| {
         options.sdp.codec = CodecOptions {
@@ -85,7 +85,7 @@ fn rejected_section_of_an_answer_keeps_its_formats() {
     });
     let refusal = sdp(0);
     let refused = desk.answer(said("f", "t", &refusal)).unwrap();
-    assert_eq!(lines(&refused.sdp, "m="), ["audio 0 RTP/AVP 0 8 101"]);
+    assert_eq!(lines(&refused.sdp, "m="), ["audio 0 RTP/AVP 0 101"]);
 }
 
 #[test]

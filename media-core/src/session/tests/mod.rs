@@ -21,6 +21,7 @@ mod media;
 mod properties;
 mod sections;
 mod security;
+mod transcode;
 
 /// Remembers sockets, routes and calls as a shard would, without sending anything.
 #[derive(Default)]
@@ -38,6 +39,8 @@ struct Inner {
     routes: HashMap<SocketId, Route>,
     calls: HashMap<CallKey, CallTimeouts>,
     draining: HashMap<CallKey, Duration>,
+    /// Digits played.
+    digits: Vec<(SocketId, crate::media::transcode::Play)>,
     events: VecDeque<Event>,
     restated: usize,
 }
@@ -133,6 +136,7 @@ impl MediaPlane for Books {
                 Command::CloseCall { call, after } => {
                     inner.draining.insert(call, after);
                 }
+                Command::PlayDigit { socket, play } => inner.digits.push((socket, play)),
                 #[cfg(feature = "testing")]
                 Command::SendFrom { .. } | Command::HandshakeEnded { .. } => {
                     unreachable!("the driver's own")

@@ -1,10 +1,22 @@
-//! Codecs of a section, and which of them the other side gets to see.
+//! Codecs of a section, which of them the other side gets to see, and which are added for it.
+
+mod answer;
+mod list;
+mod offer;
+mod select;
+mod supplemental;
+mod word;
+
+use codecs::registry;
 
 use super::media::is_codec_line;
-use super::options::CodecOptions;
 use super::parse::{Line, LineKind};
 use super::text;
 use crate::units::{ClockRate, PayloadType};
+
+pub use answer::Answered;
+pub use list::{Listed, Sink, Wish, beside, differ_in_audio, sink, target};
+pub use offer::OfferedCodecs;
 
 /// One payload type with all that a section says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,11 +55,33 @@ impl Codec {
         self.name.eq_ignore_ascii_case(b"telephone-event") || self.name.eq_ignore_ascii_case(b"CN")
     }
 
+    /// DTMF (RFC 4733).
+    #[must_use]
+    pub fn is_events(&self) -> bool {
+        self.name.eq_ignore_ascii_case(b"telephone-event")
+    }
+
+    /// Are the two names for the same, format parameters apart?
+    #[must_use]
+    pub fn is_same_encoding(&self, other: &Self) -> bool {
+        self.name.eq_ignore_ascii_case(&other.name)
+            && self.clock_rate == other.clock_rate
+            && self.channels == other.channels
+    }
+
+    /// What can code it; `None` for what can only be relayed, and for what goes with a codec.
+    #[must_use]
+    pub fn implementation(&self) -> Option<&'static registry::Codec> {
+        let name = std::str::from_utf8(&self.name).ok()?;
+        let clock = self.clock_rate.filter(|_| !self.is_supplemental())?;
+        registry::by_name(name, clock.get(), self.channels)
+    }
+
     /// Does a `codec` list's entry mean this codec? Entries are `name`, `name/clock` (one channel)
-    /// or `name/clock/channels`, in any case.
+    /// or `name/clock/channels`, in any case; what follows does not count.
     #[must_use]
     pub fn matches(&self, entry: &str) -> bool {
-        let mut parts = entry.as_bytes().splitn(3, |&b| b == b'/');
+        let mut parts = entry.as_bytes().splitn(4, |&b| b == b'/');
         let same_name = parts
             .next()
             .is_some_and(|name| !name.is_empty() && name.eq_ignore_ascii_case(&self.name));
@@ -81,6 +115,17 @@ fn exact(digits: &[u8]) -> Option<u32> {
 
 fn clamp(channels: u32) -> u8 {
     u8::try_from(channels).unwrap_or(u8::MAX)
+}
+
+/// Payload type of these encodings that needs no `a=rtpmap` (RFC 3551 §6).
+fn static_payload_type(name: &str, clock: ClockRate, channels: u8) -> Option<PayloadType> {
+    (0..35).filter_map(PayloadType::new).find(|&payload_type| {
+        let codec = Codec::new(payload_type);
+        !name.is_empty()
+            && codec.name.eq_ignore_ascii_case(name.as_bytes())
+            && codec.clock_rate == Some(clock)
+            && codec.channels == channels
+    })
 }
 
 /// Name and clock rate of the static payload types (RFC 3551 §6); empty and 0 for the others.
@@ -190,147 +235,4 @@ pub(super) fn collect(
         }
     }
     codecs
-}
-
-/// One section's codecs between offer and answer: kept by the call with the section.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OfferedCodecs {
-    /// What the other side was shown of the offer.
-    shown: Vec<Codec>,
-    /// Clock rates of codecs that were hidden from it.
-    touched: Vec<ClockRate>,
-}
-
-impl OfferedCodecs {
-    /// Decides what to show of an offer (RFC 3264 §5) by `strip`, `mask`, `consume`, `offer` and
-    /// `except`.
-    ///
-    /// `offer` and `except` mean something only for a codec that another list would take away.
-    /// Taking all away is taken for a mistake: everything is shown then. A supplemental codec goes
-    /// with the last codec of its clock rate. The words that add or replace codecs are for a
-    /// transcoder and change nothing here.
-    #[must_use]
-    pub fn new(offered: &[Codec], options: &CodecOptions) -> Self {
-        let hide = [&options.strip, &options.mask, &options.consume].map(Vec::as_slice);
-        let (mut shown, touched) = select(offered, hide, options);
-        let clocks = primary_clocks(&shown);
-        shown.retain(|codec| !goes_with(codec, &touched) || has_clock(codec, &clocks));
-        Self { shown, touched }
-    }
-
-    /// What the other side is shown of the offer.
-    #[must_use]
-    pub fn shown(&self) -> &[Codec] {
-        &self.shown
-    }
-
-    /// Decides what the offerer is shown of an answer, unless that rejects the section: the payload
-    /// types that were offered, or else all. `mask` and `consume` work on offers only.
-    ///
-    /// Supplemental codecs of a clock rate of which something was hidden, then or now, come last
-    /// and as they were offered.
-    #[must_use]
-    pub fn answer(&self, answered: &[Codec], options: &CodecOptions) -> Vec<Codec> {
-        let mut known: Vec<Codec> = answered
-            .iter()
-            .filter_map(|codec| self.as_offered(codec))
-            .cloned()
-            .collect();
-        if known.is_empty() {
-            known = answered.to_vec();
-        }
-        let (mut shown, mut touched) = select(&known, [&options.strip, &[], &[]], options);
-        touched.extend_from_slice(&self.touched);
-        let (moved, mut kept): (Vec<_>, Vec<_>) = shown
-            .drain(..)
-            .partition(|codec| goes_with(codec, &touched));
-        let clocks = primary_clocks(&kept);
-        let again = self.shown.iter().filter(|codec| {
-            goes_with(codec, &touched)
-                && has_clock(codec, &clocks)
-                && moved.iter().any(|m| m.payload_type == codec.payload_type)
-        });
-        kept.extend(again.cloned());
-        kept
-    }
-
-    /// The answered codec, or the offered one if they differ in clock rate or channels alone:
-    /// answerers forget to write `/2`.
-    fn as_offered<'a>(&'a self, answered: &'a Codec) -> Option<&'a Codec> {
-        let offered = self
-            .shown
-            .iter()
-            .find(|offered| offered.payload_type == answered.payload_type)?;
-        let same_encoding =
-            offered.clock_rate == answered.clock_rate && offered.channels == answered.channels;
-        let same_name = offered.name.eq_ignore_ascii_case(&answered.name);
-        Some(if same_name && !same_encoding {
-            offered
-        } else {
-            answered
-        })
-    }
-}
-
-/// What is left of `codecs`, and the clock rates of which something was taken away.
-fn select(
-    codecs: &[Codec],
-    hide: [&[String]; 3],
-    options: &CodecOptions,
-) -> (Vec<Codec>, Vec<ClockRate>) {
-    let named = |list: &[String], codec: &Codec| list.iter().any(|word| codec.matches(word));
-    let hide_all = hide
-        .iter()
-        .any(|list| list.iter().any(|word| word == "all" || word == "full"));
-    let is_kept = |codec: &&Codec| {
-        let hidden = hide.iter().any(|list| named(list, codec));
-        !hidden && (!hide_all || named(&options.except, codec))
-    };
-    let mut shown = Vec::with_capacity(codecs.len());
-    let (kept, hidden): (Vec<&Codec>, Vec<&Codec>) = codecs.iter().partition(is_kept);
-    shown.extend(kept.into_iter().cloned());
-    // Codecs that come back stand behind the others, in front of what goes with those.
-    let mut primaries = shown
-        .iter()
-        .position(Codec::is_supplemental)
-        .unwrap_or(shown.len());
-    for word in &options.offer {
-        let wanted = hidden.iter().filter(|codec| codec.matches(word));
-        for codec in wanted {
-            if !shown.contains(codec) {
-                let at = if codec.is_supplemental() {
-                    shown.len()
-                } else {
-                    primaries += 1;
-                    primaries - 1
-                };
-                shown.insert(at, Codec::clone(codec));
-            }
-        }
-    }
-    if shown.is_empty() {
-        return (codecs.to_vec(), Vec::new());
-    }
-    let touched = hidden
-        .into_iter()
-        .filter(|codec| !codec.is_supplemental())
-        .filter_map(|codec| codec.clock_rate)
-        .collect();
-    (shown, touched)
-}
-
-fn primary_clocks(codecs: &[Codec]) -> Vec<ClockRate> {
-    let primary = codecs.iter().filter(|codec| !codec.is_supplemental());
-    primary.filter_map(|codec| codec.clock_rate).collect()
-}
-
-fn has_clock(codec: &Codec, clocks: &[ClockRate]) -> bool {
-    codec
-        .clock_rate
-        .is_some_and(|clock| clocks.contains(&clock))
-}
-
-/// Is it a supplemental codec of one of these clock rates?
-fn goes_with(codec: &Codec, clocks: &[ClockRate]) -> bool {
-    codec.is_supplemental() && has_clock(codec, clocks)
 }

@@ -1,0 +1,207 @@
+//! Transcoding, after everything that needs none: a queue of streams that have work, served in turns.
+//!
+//! A datagram is only put into its stream's buffer. [`Engine::transcode`] does the work, a bounded share at
+//! a time, so that a relayed packet never waits for more than one such share.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::stream::Stream;
+use super::timer::Timers;
+use super::{DropReason, Egress, Engine, Event, Verdict};
+use crate::buf::PacketBuf;
+use crate::media::transcode::{Outlet, Scratch};
+use crate::units::SocketId;
+use crate::wire::rtp::RtpHeader;
+
+/// Estimated cost of what one call of [`Engine::transcode`] does, microseconds. A relayed packet that
+/// arrives meanwhile waits as long.
+const SHARE_US: u64 = 500;
+
+/// A shard's transcoding.
+#[derive(Debug, Default)]
+pub(super) struct Transcoding {
+    /// Streams with work, each once.
+    queue: VecDeque<SocketId>,
+    /// Estimated cost of one turn of each, microseconds.
+    queued_us: u64,
+    /// When packets that are held back become due.
+    timers: Timers<SocketId>,
+    scratch: Scratch,
+    /// What one stream's turn gave, until it is sent.
+    done: Vec<PacketBuf>,
+}
+
+impl Transcoding {
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+}
+
+impl Engine {
+    /// What waits for [`Engine::transcode`], by its estimated cost in microseconds; 0: nothing does.
+    #[inline]
+    #[must_use]
+    pub fn transcoding_us(&self) -> u64 {
+        self.transcoding.queued_us
+    }
+
+    /// Transcodes a bounded share of what waits; call it again while [`Engine::transcoding_us`] is not 0.
+    pub fn transcode(&mut self, now: Instant, out: &mut Egress) {
+        let at_us = self.micros(now);
+        let mut spent_us = 0;
+        while spent_us < SHARE_US {
+            let Some(socket) = self.transcoding.queue.pop_front() else {
+                break;
+            };
+            self.unqueue(socket);
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.turn(socket, at_us, out)));
+            spent_us += outcome.unwrap_or_else(|_| {
+                self.end_panicked(socket, out);
+                1
+            });
+        }
+        if self.transcoding.queue.is_empty() {
+            // Streams may have left the queue with their calls.
+            self.transcoding.queued_us = 0;
+        }
+        self.counters
+            .transcode_backlog_us
+            .set(self.transcoding.queued_us);
+    }
+
+    /// Keeps a packet for its turn.
+    #[inline]
+    pub(super) fn defer(
+        &mut self,
+        socket: SocketId,
+        header: &RtpHeader,
+        packet: PacketBuf,
+        at_us: u64,
+        out: &mut Egress,
+    ) -> Verdict {
+        let crowded = |stream: &Stream| stream.transcoder.as_ref().is_some_and(|t| t.is_crowded());
+        if self.stream(socket).is_some_and(crowded) {
+            // After a stall one batch may hold a second of a stream.
+            self.turn(socket, at_us, out);
+        }
+        let Some(stream) = self.stream_mut(socket) else {
+            return Verdict::Dropped(DropReason::NoRoute);
+        };
+        let Some(transcoder) = &mut stream.transcoder else {
+            return Verdict::Dropped(DropReason::NoRoute);
+        };
+        if transcoder.push(header, packet, at_us).is_err() {
+            return Verdict::Dropped(DropReason::Late);
+        }
+        self.requeue(socket, at_us);
+        Verdict::Consumed
+    }
+
+    /// Puts streams whose held packets have become due into the queue.
+    pub(super) fn queue_due(&mut self, now: Instant) {
+        let at_us = self.micros(now);
+        while let Some(socket) = self.transcoding.timers.pop_due(now) {
+            if let Some(stream) = self.stream_mut(socket) {
+                stream.armed = false;
+                self.requeue(socket, at_us);
+            }
+        }
+    }
+
+    fn unqueue(&mut self, socket: SocketId) {
+        let Some(stream) = self.stream_mut(socket) else {
+            return;
+        };
+        stream.queued = false;
+        let cost_us = stream.transcode_cost_us;
+        self.transcoding.queued_us = self.transcoding.queued_us.saturating_sub(cost_us);
+    }
+
+    /// One packet of one stream; returns what it cost, in microseconds or so.
+    fn turn(&mut self, socket: SocketId, at_us: u64, out: &mut Egress) -> u64 {
+        let place = socket.index() as usize;
+        let Some(Some(stream)) = self.streams.get_mut(place) else {
+            return 0;
+        };
+        if stream.generation != socket.generation() {
+            return 0;
+        }
+        let cost_us = stream.transcode_cost_us;
+        let Some(transcoder) = &mut stream.transcoder else {
+            return 0;
+        };
+        let Transcoding { scratch, done, .. } = &mut self.transcoding;
+        let mut keep = |packet| done.push(packet);
+        let mut outlet = Outlet::new(&self.slab, &mut keep);
+        if !transcoder.work(at_us, scratch, &mut outlet) {
+            self.requeue(socket, at_us);
+            return 0;
+        }
+        let counted = (outlet.unlisted, outlet.failed, outlet.concealed);
+        let (heard, call) = (outlet.heard, stream.call);
+        stream.counters.transcoded.add(1);
+        stream.counters.concealed.add(counted.2);
+        self.counters.transcoded.add(1);
+        for (n, reason) in [
+            (counted.0, DropReason::NotNegotiated),
+            (counted.1, DropReason::Undecodable),
+        ] {
+            for _ in 0..n {
+                self.count_drop(socket, reason);
+            }
+        }
+        if let Some(digit) = heard {
+            self.events.push_back(Event::Digit {
+                call,
+                socket,
+                digit,
+            });
+        }
+        self.send_done(socket, out);
+        self.requeue(socket, at_us);
+        cost_us
+    }
+
+    fn send_done(&mut self, socket: SocketId, out: &mut Egress) {
+        // Taken for the loop and put back for its capacity.
+        let mut done = std::mem::take(&mut self.transcoding.done);
+        for packet in done.drain(..) {
+            if let Verdict::Dropped(reason) = self.emit(socket, false, packet, out) {
+                self.count_drop(socket, reason);
+            }
+        }
+        self.transcoding.done = done;
+    }
+
+    /// Into the queue if there is work now, or to be woken when there will be.
+    #[inline]
+    fn requeue(&mut self, socket: SocketId, at_us: u64) {
+        let epoch = self.epoch;
+        let Some(stream) = self.stream_mut(socket) else {
+            return;
+        };
+        let due = stream.transcoder.as_ref().and_then(|t| t.due_us());
+        match due {
+            Some(due) if due <= at_us && stream.queued => {}
+            Some(due) if due <= at_us => {
+                stream.queued = true;
+                let cost_us = stream.transcode_cost_us;
+                self.transcoding.queued_us += cost_us;
+                self.transcoding.queue.push_back(socket);
+            }
+            Some(due) if !stream.armed => {
+                stream.armed = true;
+                let at = epoch + Duration::from_micros(due);
+                self.transcoding.timers.arm(at, socket);
+            }
+            _ => {}
+        }
+    }
+
+    fn micros(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.epoch);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,637 @@
+//! From one codec to another: what arrives is put in order, decoded, resampled, encoded and packed anew.
+//!
+//! A [`Transcoder`] does this for one stream as its [`Plan`] says. It works in two steps, so that whoever
+//! drives it can forward all that needs no codec first: [`Transcoder::push`] takes a packet,
+//! [`Transcoder::work`] does one packet's share of the work. No clocks, no sockets, and no allocation but
+//! when a payload type is heard for the first time.
+
+mod dtmf;
+mod events;
+mod numbering;
+mod plan;
+mod sink;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use codecs::registry::Settings;
+use codecs::tone::{Digit, Generator};
+
+use self::dtmf::{Dtmf, Instead};
+use self::events::{Events, Progress, scale};
+use self::numbering::Numbering;
+use self::sink::Sink;
+use self::source::Source;
+use super::jitter::{JitterBuffer, Refused};
+use crate::buf::{PacketBuf, Slab};
+use crate::units::{ClockRate, PayloadType, RtpTimestamp, Ssrc};
+use crate::wire::rtp::{FIXED_HEADER_LEN, RtpHeader, RtpPacket};
+use crate::wire::telephone_event::TelephoneEvent;
+
+pub use dtmf::{DtmfOptions, Heard, Hiding, Play};
+pub use plan::{CodecUse, Plan, Rule, Unlisted};
+
+/// Most samples of one payload, all channels counted: Opus's 120 ms of 48,000 Hz in two channels.
+pub const MAX_SAMPLES: usize = 11_520;
+/// Longest gap that is filled by concealment, ms; what is beyond is a pause.
+const CONCEAL_MS: u32 = 240;
+/// A time stamp that jumps ahead by more is a new time line, seconds.
+const JUMP_S: u32 = 60;
+/// Payload types whose decoders are kept when another one is heard.
+const SOURCES: usize = 4;
+
+/// Memory that all transcoders of a shard share.
+pub struct Scratch {
+    decoded: Box<[i16; MAX_SAMPLES]>,
+    converted: Box<[i16; MAX_SAMPLES]>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            decoded: Box::new([0; MAX_SAMPLES]),
+            converted: Box::new([0; MAX_SAMPLES]),
+        }
+    }
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scratch")
+    }
+}
+
+/// Where packets come from, where they go, and what is counted on the way.
+pub struct Outlet<'a> {
+    /// Gives slots for packets.
+    pub slab: &'a Slab,
+    /// Takes each packet that is to leave.
+    pub send: &'a mut dyn FnMut(PacketBuf),
+    /// Packets that were not agreed on, and are dropped.
+    pub unlisted: u64,
+    /// Packets that could not be decoded, encoded or stored.
+    pub failed: u64,
+    /// Stretches of audio that were invented for lost packets.
+    pub concealed: u64,
+    /// A digit that was dialled to its end.
+    pub heard: Option<Heard>,
+}
+
+impl<'a> Outlet<'a> {
+    /// With nothing counted yet.
+    #[must_use]
+    pub fn new(slab: &'a Slab, send: &'a mut dyn FnMut(PacketBuf)) -> Self {
+        Self {
+            slab,
+            send,
+            unlisted: 0,
+            failed: 0,
+            concealed: 0,
+            heard: None,
+        }
+    }
+}
+
+/// What a receiver gets in place of an event.
+struct StandIn {
+    /// Another event, or
+    event: u8,
+    /// a tone in the audio.
+    tone: Option<Generator>,
+}
+
+/// One stream's transcoder.
+pub struct Transcoder {
+    plan: Arc<Plan>,
+    buffer: JitterBuffer<PacketBuf>,
+    numbering: Option<Numbering>,
+    sink: Option<Sink>,
+    /// The one in use first.
+    sources: Vec<Source>,
+    events: Events,
+    dtmf: Dtmf,
+    /// What the receiver gets for the event heard last, if not the event itself.
+    stand_in: Option<StandIn>,
+    /// That event goes on.
+    event_sounds: bool,
+    /// Time stamp of the sender's next audio.
+    expected: Option<RtpTimestamp>,
+}
+
+impl fmt::Debug for Transcoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transcoder")
+            .field("plan", &self.plan)
+            .field("held", &self.buffer.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Transcoder {
+    /// With nothing heard yet.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            buffer: JitterBuffer::new(plan.hold),
+            numbering: None,
+            sink: None,
+            sources: Vec::with_capacity(SOURCES),
+            events: Events::default(),
+            dtmf: Dtmf::new(plan.dtmf, 0),
+            stand_in: None,
+            event_sounds: false,
+            expected: None,
+            plan,
+        }
+    }
+
+    /// Follows another plan from now on; sequence numbers and time stamps go on.
+    pub fn set_plan(&mut self, plan: Arc<Plan>) {
+        if *self.plan == *plan {
+            return;
+        }
+        if self.plan.hold != plan.hold {
+            self.buffer = JitterBuffer::new(plan.hold);
+        }
+        if self.plan.target != plan.target {
+            let position = self.sink.take().map(|sink| sink.position());
+            if let (Some(numbering), Some(at), Some(expected)) =
+                (&mut self.numbering, position, self.expected)
+            {
+                numbering.tie(expected, at);
+                numbering.mark();
+            }
+            if let (Some(numbering), Some(target)) = (&mut self.numbering, &plan.target)
+                && let Some(clock) = target.clock_rate()
+            {
+                numbering.set_target_clock(clock);
+            }
+        }
+        self.sources.clear();
+        self.dtmf.set_options(plan.dtmf);
+        self.plan = plan;
+    }
+
+    /// Plays a digit into the stream as soon as those before it are over, in place of its audio: as an
+    /// event if the receiver takes events, else as a tone. `false` if too many wait already.
+    pub fn play(&mut self, play: Play) -> bool {
+        self.dtmf.play(play)
+    }
+
+    /// The plan followed.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Takes an RTP packet; [`Transcoder::work`] does the rest.
+    ///
+    /// # Errors
+    /// [`Refused`]: too late, or there already.
+    pub fn push(
+        &mut self,
+        header: &RtpHeader,
+        packet: PacketBuf,
+        at_us: u64,
+    ) -> Result<(), Refused> {
+        let clock = self.clock_of(header.payload_type());
+        if self.ssrc().is_some_and(|ssrc| ssrc != header.ssrc()) {
+            self.change_source();
+        }
+        if self.numbering.is_none() {
+            let to = self.plan.target.as_ref().map(CodecUse::clock_rate);
+            self.numbering = Some(Numbering::new(header, clock, to.flatten()));
+        }
+        self.buffer.push(
+            header.sequence_number(),
+            header.timestamp(),
+            clock,
+            at_us,
+            packet,
+        )
+    }
+
+    /// When [`Transcoder::work`] will have something to do, in microseconds; `None`: not before the next
+    /// packet.
+    #[must_use]
+    pub fn due_us(&self) -> Option<u64> {
+        self.buffer.due_us()
+    }
+
+    /// Do packets come faster than they are worked on? Then some work is due before the next one.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.buffer.is_crowded()
+    }
+
+    /// Does one packet's share of the work; `false` if there was none whose time has come.
+    pub fn work(&mut self, at_us: u64, scratch: &mut Scratch, outlet: &mut Outlet<'_>) -> bool {
+        let Some(released) = self.buffer.pop(at_us) else {
+            return false;
+        };
+        self.handle(released.item, released.missing, scratch, outlet);
+        true
+    }
+
+    fn ssrc(&self) -> Option<Ssrc> {
+        self.numbering.as_ref().map(Numbering::ssrc)
+    }
+
+    /// Another sender: nothing of the old one's time line holds.
+    #[cold]
+    fn change_source(&mut self) {
+        self.buffer.reset();
+        self.numbering = None;
+        self.expected = None;
+        self.events = Events::default();
+        if let Some(sink) = &mut self.sink {
+            sink.forget();
+        }
+    }
+
+    fn clock_of(&self, payload_type: PayloadType) -> Option<ClockRate> {
+        match self.plan.rule(payload_type)? {
+            Rule::Decode(codec) => codec.clock_rate(),
+            Rule::Events(clock) | Rule::ComfortNoise(clock) => Some(*clock),
+            Rule::Forward(_) => self.plan.target.as_ref().and_then(CodecUse::clock_rate),
+            Rule::Drop => None,
+        }
+    }
+
+    fn handle(
+        &mut self,
+        packet: PacketBuf,
+        missing: u16,
+        scratch: &mut Scratch,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let Ok(parsed) = RtpPacket::parse(packet.as_slice()) else {
+            outlet.failed += 1;
+            return;
+        };
+        let header = parsed.header();
+        let payload_type = header.payload_type();
+        let plan = Arc::clone(&self.plan);
+        match plan.rule(payload_type) {
+            Some(Rule::Forward(to)) => self.forward(header, packet, *to, outlet),
+            Some(Rule::Decode(codec)) => {
+                let payload = parsed.payload();
+                if !self.transcode(codec, header, payload, missing, scratch, outlet) {
+                    outlet.failed += 1;
+                }
+            }
+            Some(Rule::Events(clock)) => match TelephoneEvent::parse(parsed.payload()) {
+                Ok(event) => self.event(header, event, *clock, packet, scratch, outlet),
+                Err(_) => outlet.failed += 1,
+            },
+            Some(Rule::ComfortNoise(_)) => {
+                if let Some(to) = plan.comfort_noise {
+                    self.forward(header, packet, to, outlet);
+                }
+            }
+            Some(Rule::Drop) => outlet.unlisted += 1,
+            None => match plan.unlisted {
+                Unlisted::Forward => self.forward(header, packet, payload_type, outlet),
+                Unlisted::Drop => outlet.unlisted += 1,
+            },
+        }
+    }
+
+    /// The payload goes on as it is, among what is encoded here.
+    fn forward(
+        &mut self,
+        header: RtpHeader,
+        mut packet: PacketBuf,
+        to: PayloadType,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let Some(numbering) = &mut self.numbering else {
+            return;
+        };
+        let at = numbering.map(header.timestamp());
+        renumber(&mut packet, numbering.header(to, at, header.marker()));
+        (outlet.send)(packet);
+    }
+
+    fn event(
+        &mut self,
+        header: RtpHeader,
+        event: TelephoneEvent,
+        clock: ClockRate,
+        packet: PacketBuf,
+        scratch: &mut Scratch,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let Some(numbering) = &mut self.numbering else {
+            return;
+        };
+        // An event of another clock than the audio's says nothing of where in the audio it belongs.
+        let same_clock = numbering.sender_clock() == clock.get();
+        let position = self.sink.as_ref().map(Sink::position);
+        let progress = self.events.hear(header.timestamp(), &event, || {
+            match position.filter(|_| !same_clock) {
+                Some(position) => position,
+                None => numbering.map(header.timestamp()),
+            }
+        });
+        if let Some((code, volume, ticks)) = progress.ended {
+            outlet.heard = Digit::from_event(code).map(|digit| Heard {
+                digit,
+                duration_ms: u32::from(ticks) * 1000 / clock.get(),
+                volume,
+            });
+        }
+        if progress.begins {
+            self.stand_in = self.stand_in(event.event);
+        }
+        let as_tone = self.stand_in.as_ref().is_some_and(|s| s.tone.is_some());
+        match self.plan.dtmf.hiding {
+            Hiding::Drop | Hiding::Silence => {}
+            _ if as_tone => self.sound(progress.ticks, clock, header.timestamp(), scratch, outlet),
+            _ => self.pass_event(event, progress, clock, packet, outlet),
+        }
+        self.event_sounds = progress.sounds;
+    }
+
+    /// An event begins: what the receiver gets in place of it, if anything.
+    fn stand_in(&mut self, event: u8) -> Option<StandIn> {
+        let digit = Digit::from_event(event)?;
+        let hiding = self.plan.dtmf.hiding;
+        let shown = self.dtmf.stand_in(digit);
+        let as_tone =
+            self.plan.events.is_none() || matches!(hiding, Hiding::Tone { .. } | Hiding::Digit);
+        let tone = match as_tone && self.plan.target.is_some() {
+            true => self.dtmf.cover(shown),
+            false => None,
+        };
+        Some(StandIn {
+            event: shown.event(),
+            tone,
+        })
+    }
+
+    /// So many more ticks of an event, as a tone in the audio.
+    fn sound(
+        &mut self,
+        ticks: u16,
+        clock: ClockRate,
+        at: RtpTimestamp,
+        scratch: &mut Scratch,
+        outlet: &mut Outlet<'_>,
+    ) {
+        if self.sink.is_none() && !self.open_sink(None, at) {
+            outlet.failed += 1;
+            return;
+        }
+        let (Some(numbering), Some(sink), Some(stand_in)) =
+            (&mut self.numbering, &mut self.sink, &mut self.stand_in)
+        else {
+            return;
+        };
+        let rate = u64::from(sink.format().sample_rate.get());
+        let samples = u64::from(ticks) * rate / u64::from(clock.get());
+        let mut left = usize::try_from(samples).unwrap_or(0);
+        while left > 0 {
+            let n = left.min(MAX_SAMPLES / 2);
+            let samples = &mut scratch.decoded[..n];
+            let made = stand_in.tone.as_mut().map_or(0, |tone| tone.fill(samples));
+            samples[made..].fill(0);
+            sink.write_mono(scratch, n, numbering, outlet);
+            left -= n;
+        }
+        // The sender's audio goes on where the event ends.
+        let of_audio =
+            u64::from(ticks) * u64::from(numbering.sender_clock()) / u64::from(clock.get());
+        let of_audio = u32::try_from(of_audio).unwrap_or(0);
+        self.expected = self.expected.map(|expected| after(expected, of_audio));
+    }
+
+    fn pass_event(
+        &mut self,
+        event: TelephoneEvent,
+        progress: Progress,
+        clock: ClockRate,
+        mut packet: PacketBuf,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let (Some(numbering), Some((payload_type, to_clock))) =
+            (&mut self.numbering, self.plan.events)
+        else {
+            return;
+        };
+        let rescaled = TelephoneEvent {
+            event: self.stand_in.as_ref().map_or(event.event, |s| s.event),
+            duration_ticks: scale(event.duration_ticks, clock.get(), to_clock.get()),
+            ..event
+        };
+        let Ok(payload_at) = RtpHeader::parse(packet.as_slice())
+            .and_then(|header| header.header_len(packet.as_slice()))
+        else {
+            return;
+        };
+        if let Some(payload) = packet.as_mut_slice().get_mut(payload_at..)
+            && let Some(payload) = payload.first_chunk_mut()
+        {
+            *payload = rescaled.to_bytes();
+        }
+        let header = numbering.header(payload_type, progress.at, progress.begins);
+        renumber(&mut packet, header);
+        (outlet.send)(packet);
+    }
+
+    /// `false` if the payload cannot be decoded.
+    fn transcode(
+        &mut self,
+        codec: &CodecUse,
+        header: RtpHeader,
+        payload: &[u8],
+        missing: u16,
+        scratch: &mut Scratch,
+        outlet: &mut Outlet<'_>,
+    ) -> bool {
+        let timestamp = header.timestamp();
+        if !self.is_selected(codec) && !self.select(codec, timestamp) {
+            return false;
+        }
+        let (Some(numbering), Some(sink), Some(source)) = (
+            &mut self.numbering,
+            &mut self.sink,
+            self.sources.first_mut(),
+        ) else {
+            return false;
+        };
+        let ticks = source.ticks_in(payload);
+        if ticks == 0 {
+            return false;
+        }
+        if self.event_sounds && self.stand_in.as_ref().is_some_and(|s| s.tone.is_some()) {
+            // The sender's audio goes on during its own event; the tone has its place.
+            return true;
+        }
+        let clock_hz = codec.codec.clock_rate_hz;
+        let mut at = self.expected.unwrap_or(timestamp);
+        let gap = timestamp.get().wrapping_sub(at.get()).cast_signed();
+        let mut left = match u32::try_from(gap) {
+            Ok(gap) if missing > 0 => gap.min(clock_hz / 1000 * CONCEAL_MS),
+            _ => 0,
+        };
+        while left > 0 {
+            let (lasts, samples) = source.conceal(left, payload, scratch);
+            sink.write(samples, numbering, outlet);
+            outlet.concealed += 1;
+            at = after(at, lasts);
+            left -= lasts;
+        }
+        if self.expected.is_none() || at != timestamp {
+            // Ahead by too much, or behind: the sender has another time line now.
+            if timestamp.get().wrapping_sub(at.get()) > clock_hz.saturating_mul(JUMP_S) {
+                numbering.tie(timestamp, sink.position());
+            }
+            let start = numbering.map(timestamp);
+            sink.jump(start, numbering, outlet);
+            numbering.mark();
+        }
+        self.expected = Some(after(timestamp, ticks));
+        let decoded = source.decode(payload, scratch);
+        let valid = decoded.is_some();
+        let samples = match decoded {
+            Some(samples) => samples,
+            None => source.conceal(ticks, &[], scratch).1,
+        };
+        if self.plan.silenced {
+            samples.fill(0);
+        }
+        if self.dtmf.is_idle() {
+            sink.write(samples, numbering, outlet);
+            return valid;
+        }
+        let clock = self.plan.events.map(|events| events.1);
+        match self
+            .dtmf
+            .pass(samples, sink.position(), clock, &mut outlet.heard)
+        {
+            Instead::Audio | Instead::Samples => sink.write(samples, numbering, outlet),
+            Instead::Event {
+                event,
+                at,
+                begins,
+                copies,
+            } => {
+                let length = samples.len();
+                sink.skip(length, numbering, outlet);
+                if let Some((payload_type, _)) = self.plan.events {
+                    for copy in 0..copies {
+                        let header = numbering.header(payload_type, at, begins && copy == 0);
+                        send_event(header, event, outlet);
+                    }
+                }
+            }
+        }
+        valid
+    }
+
+    fn is_selected(&self, codec: &CodecUse) -> bool {
+        self.sink.is_some()
+            && self
+                .sources
+                .first()
+                .is_some_and(|source| source.payload_type == codec.payload_type)
+    }
+
+    /// Makes the encoder, for what `source` carries; `false` if that fails or nothing is to be encoded.
+    #[cold]
+    fn open_sink(&mut self, source: Option<&CodecUse>, timestamp: RtpTimestamp) -> bool {
+        let (Some(target), Some(numbering)) = (&self.plan.target, &mut self.numbering) else {
+            return false;
+        };
+        let settings = Settings {
+            fmtp: &target.fmtp,
+            sample_rate: source.map(|source| source.codec.format.sample_rate),
+            channels: source.map(|source| source.codec.format.channels),
+            ..Settings::default()
+        };
+        let Ok(encoder) = target.codec.encoder(&settings) else {
+            return false;
+        };
+        let sink = Sink::new(target, encoder, numbering.map(timestamp));
+        self.dtmf.set_rate(sink.format().sample_rate);
+        self.sink = Some(sink);
+        true
+    }
+
+    /// Makes the payload type's decoder the first, and a new one if there is none yet; `false` if that
+    /// fails or nothing is to be encoded.
+    #[cold]
+    fn select(&mut self, codec: &CodecUse, timestamp: RtpTimestamp) -> bool {
+        if self.sink.is_none() && !self.open_sink(Some(codec), timestamp) {
+            return false;
+        }
+        let (Some(target), Some(numbering), Some(sink)) =
+            (&self.plan.target, &mut self.numbering, &mut self.sink)
+        else {
+            return false;
+        };
+        let is_it = |source: &Source| source.payload_type == codec.payload_type;
+        let at = if let Some(at) = self.sources.iter().position(is_it) {
+            at
+        } else {
+            let settings = Settings {
+                fmtp: &codec.fmtp,
+                sample_rate: Some(target.codec.format.sample_rate),
+                channels: Some(target.codec.format.channels),
+                ..Settings::default()
+            };
+            let source = codec
+                .codec
+                .decoder(&settings)
+                .ok()
+                .and_then(|decoder| Source::new(codec, decoder, sink.format()));
+            let Some(source) = source else {
+                return false;
+            };
+            self.sources.truncate(SOURCES - 1);
+            self.sources.push(source);
+            self.sources.len() - 1
+        };
+        self.sources.swap(0, at);
+        if let Some(clock) = codec.clock_rate()
+            && clock.get() != numbering.sender_clock()
+        {
+            let position = match self.expected {
+                Some(_) => sink.position(),
+                None => numbering.map(timestamp),
+            };
+            numbering.set_clock(clock, timestamp, position);
+            self.expected = self.expected.map(|_| timestamp);
+        }
+        true
+    }
+}
+
+fn send_event(header: RtpHeader, event: TelephoneEvent, outlet: &mut Outlet<'_>) {
+    let Some(mut packet) = outlet.slab.allocate() else {
+        outlet.failed += 1;
+        return;
+    };
+    packet.set_len(FIXED_HEADER_LEN + 4);
+    let (head, payload) = packet.as_mut_slice().split_at_mut(FIXED_HEADER_LEN);
+    head.copy_from_slice(&header.to_bytes());
+    payload.copy_from_slice(&event.to_bytes());
+    (outlet.send)(packet);
+}
+
+fn after(at: RtpTimestamp, ticks: u32) -> RtpTimestamp {
+    RtpTimestamp::new(at.get().wrapping_add(ticks))
+}
+
+/// Writes the parts of the header that a translator changes (RFC 3550 §7.1); contributing sources,
+/// extension and padding stay.
+fn renumber(packet: &mut PacketBuf, header: RtpHeader) {
+    let [_, bytes @ ..] = header.to_bytes();
+    if let Some(front) = packet.as_mut_slice().get_mut(1..FIXED_HEADER_LEN) {
+        front.copy_from_slice(&bytes);
+    }
+}
