@@ -1,14 +1,14 @@
 //! What we put into a section about keys, certificates and ICE, and how it is written.
 
-use std::io::Write;
+use std::fmt::Display;
 
 use super::crypto::CryptoAttribute;
 use super::dtls::{Setup, write_fingerprint};
-use super::ice;
-use super::ice::{IceCandidate, IceCredentials, RemoteCandidate};
+use super::ice::IceCredentials;
 use super::options::Edits;
 use super::rewrite::Writer;
 use crate::dtls::Fingerprint;
+use crate::ice::{Candidate, RemoteCandidates};
 
 /// What we put into one section about keys, certificate and ICE. All that the description itself says
 /// about them is taken out, unless `passthrough` keeps it.
@@ -41,9 +41,9 @@ pub struct LocalIce<'a> {
     /// `a=ice-ufrag` and `a=ice-pwd`; `None`: the description's own stay.
     pub credentials: Option<&'a IceCredentials>,
     /// `a=candidate`, in order.
-    pub candidates: &'a [IceCandidate],
-    /// `a=remote-candidates` (RFC 8839 §5.2), in order; empty: there is no such line.
-    pub remote_candidates: &'a [RemoteCandidate],
+    pub candidates: &'a [Candidate],
+    /// `a=remote-candidates` (RFC 8839 §5.2), if there is such a line.
+    pub remote_candidates: Option<&'a RemoteCandidates>,
     /// `a=ice-options:trickle`, and `a=end-of-candidates` behind the candidates.
     pub trickle: bool,
     /// `a=ice-lite` on the session level.
@@ -73,30 +73,21 @@ impl Writer<'_> {
 
     /// ICE, without `a=end-of-candidates`.
     pub(super) fn ice(&mut self, local: &LocalIce<'_>, edits: Option<&Edits>) {
-        let mut named = |name: &str, value: &str| {
-            self.attribute_with(edits, |out| {
-                // Writing to a Vec cannot fail.
-                let _ = write!(out, "a={name}:{value}");
-            });
+        let mut named = |name: &str, value: &dyn Display| {
+            self.attribute_fmt(format_args!("a={name}:{value}"), edits);
         };
         if let Some(credentials) = local.credentials {
             named("ice-ufrag", &credentials.ufrag);
             named("ice-pwd", &credentials.pwd);
         }
         if local.trickle {
-            named("ice-options", "trickle");
+            named("ice-options", &"trickle");
         }
         for candidate in local.candidates {
-            self.attribute_with(edits, |out| {
-                out.extend_from_slice(b"a=candidate:");
-                candidate.write(out);
-            });
+            named("candidate", candidate);
         }
-        if !local.remote_candidates.is_empty() {
-            self.attribute_with(edits, |out| {
-                out.extend_from_slice(b"a=remote-candidates:");
-                ice::write_remote_candidates(local.remote_candidates, out);
-            });
+        if let Some(remote) = local.remote_candidates {
+            named("remote-candidates", remote);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::codec::{self, Codec};
 use super::direction::Direction;
-use super::ice;
 use super::parse::{Connection, Line, LineKind, SessionDescription};
 use super::protocol::Protocol;
 use super::text;
+use crate::ice::has_option;
 use crate::units::PayloadType;
 
 /// One media section (RFC 8866 §5.14), borrowed from its text.
@@ -240,7 +240,7 @@ impl<'a> MediaDescription<'a> {
             LineKind::Ice => {
                 self.ice = true;
                 let options = value.strip_prefix(b"ice-options:");
-                self.trickle |= options.is_some_and(ice::has_trickle);
+                self.trickle |= options.is_some_and(|said| has_option(said, "trickle"));
             }
             LineKind::Crypto => self.crypto = true,
             LineKind::Dtls => self.dtls = true,

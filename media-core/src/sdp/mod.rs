@@ -40,7 +40,7 @@ pub use crypto::{CryptoAttribute, CryptoError, FecOrder, SessionParams};
 pub use direction::Direction;
 pub use dtls::{Setup, read_fingerprint, write_fingerprint};
 pub use error::{ParseError, RewriteError};
-pub use ice::{CandidateKind, IceCandidate, IceCredentials, IceParams, RemoteCandidate};
+pub use ice::{IceCredentials, IceParams};
 pub use keys::{KeyParam, Lifetime};
 pub use local::{LocalDtls, LocalIce, LocalSecurity};
 pub use media::{MediaDescription, RtcpAddress};

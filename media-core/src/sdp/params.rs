@@ -6,11 +6,12 @@ use super::codec::Codec;
 use super::crypto::CryptoAttribute;
 use super::direction::Direction;
 use super::dtls::{Setup, read_fingerprint};
-use super::ice::{self, IceCandidate, IceParams};
+use super::ice::{self, IceParams};
 use super::media::MediaDescription;
 use super::parse::{Line, LineKind, SessionDescription};
 use super::protocol::Protocol;
 use crate::dtls::Fingerprint;
+use crate::ice::{Candidate, RemoteCandidates, has_option};
 
 /// Most fingerprints of one section that are read.
 const MAX_FINGERPRINTS: usize = 8;
@@ -157,13 +158,13 @@ fn ice(session: &[Line<'_>], own: &[Line<'_>]) -> IceParams {
         match line.kind {
             LineKind::EndOfCandidates => ice.end_of_candidates = true,
             LineKind::Ice => {
-                let readable = value("candidate").and_then(IceCandidate::parse);
-                if ice.candidates.len() < IceCandidate::MAX_LINES {
-                    ice.candidates.extend(readable);
+                if ice.candidates.len() < IceParams::MAX_CANDIDATES {
+                    let said = value("candidate").map(Candidate::parse);
+                    ice.candidates.extend(said.and_then(Result::ok));
                 }
-                ice.trickle |= value("ice-options").is_some_and(ice::has_trickle);
+                ice.trickle |= value("ice-options").is_some_and(|o| has_option(o, "trickle"));
                 if let Some(remote) = value("remote-candidates") {
-                    ice.remote_candidates = ice::remote_candidates(remote);
+                    ice.remote_candidates = RemoteCandidates::parse(remote);
                 }
             }
             _ => {}

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::codec::{self, Codec};
 use super::error::RewriteError;
-use super::ice::{CandidateKind, IceCandidate};
 use super::local::LocalSecurity;
 use super::media::MediaDescription;
 use super::options::{Edits, IceOption, RtcpAttribute, SdpOptions};
@@ -13,6 +12,7 @@ use super::parse::{Line, LineKind, Origin, SessionDescription};
 use super::protocol::Protocol;
 use super::sent::SentDescription;
 use super::text;
+use crate::ice::{Candidate, CandidateType};
 
 /// What we put into one media section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl<'o> Writer<'o> {
             self.attribute(&line, edits);
         }
     }
-    fn attribute_fmt(&mut self, line: std::fmt::Arguments<'_>, edits: Option<&Edits>) {
+    pub(super) fn attribute_fmt(&mut self, line: std::fmt::Arguments<'_>, edits: Option<&Edits>) {
         let start = self.out.len();
         self.line_fmt(line);
         self.edit_written(start, edits);
@@ -502,10 +502,8 @@ impl<'o> Writer<'o> {
 }
 
 fn is_relay(line: &Line<'_>) -> bool {
-    let candidate = line.named_value("candidate").map(IceCandidate::parse);
-    candidate
-        .flatten()
-        .is_some_and(|candidate| candidate.kind == CandidateKind::Relay)
+    let candidate = line.named_value("candidate").map(Candidate::parse);
+    candidate.is_some_and(|said| said.is_ok_and(|said| said.typ == CandidateType::Relayed))
 }
 
 /// The zero address of the same family.

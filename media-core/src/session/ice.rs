@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::entropy::{self, Entropy};
 use super::security::{Ice, IceSettings};
 use super::signal::Role;
-use crate::sdp::{CandidateKind, IceCandidate, IceCredentials, IceOption, IceParams, MediaParams};
+use crate::ice::{Candidate, CandidateAddress, CandidateType, Component, Transport};
+use crate::sdp::{IceCredentials, IceOption, IceParams, MediaParams};
 
 /// ICE of one section, seen from one party.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -166,7 +167,7 @@ pub(super) struct CandidatePlace<'a> {
     pub(super) foundation: &'a str,
     pub(super) address: IpAddr,
     pub(super) port: u16,
-    pub(super) component: u16,
+    pub(super) component: Component,
     /// Of our addresses the best has 0, the next one 1.
     pub(super) order: u32,
 }
@@ -176,32 +177,32 @@ pub(super) struct CandidatePlace<'a> {
 pub(super) fn candidates<'a>(
     places: impl Iterator<Item = CandidatePlace<'a>>,
     relay: bool,
-    beside: Option<&[IceCandidate]>,
-) -> Vec<IceCandidate> {
-    let kind = if relay {
-        CandidateKind::Relay
+    beside: Option<&[Candidate]>,
+) -> Vec<Candidate> {
+    let typ = if relay {
+        CandidateType::Relayed
     } else {
-        CandidateKind::Host
+        CandidateType::Host
     };
     let preference = beside
-        .and_then(|theirs| preference_beside(theirs, kind))
+        .and_then(|theirs| preference_beside(theirs, &typ))
         .unwrap_or(if relay { 0 } else { HOST_PREFERENCE << 16 } | LOCAL_PREFERENCE);
     places
         .map(|place| {
             let CandidatePlace {
                 component, port, ..
             } = place;
-            let address: Box<str> = place.address.to_string().into();
+            let address = CandidateAddress::Ip(place.address);
             // Below the lowest local preference, that is the type below's highest: rtpengine writes what is
             // no priority there (RFC 8839 §5.1 ends them at 2³¹ − 1).
             let preference = preference.saturating_sub(place.order);
-            IceCandidate {
+            Candidate {
                 foundation: place.foundation.into(),
                 component,
-                transport: "UDP".into(),
-                priority: (preference << 8) | 256_u32.saturating_sub(component.into()),
+                transport: Transport::Udp,
+                priority: (preference << 8) | 256_u32.saturating_sub(component.get().into()),
                 port,
-                kind,
+                typ: typ.clone(),
                 related: relay.then(|| (address.clone(), port)),
                 address,
                 extensions: Vec::new(),
@@ -217,10 +218,10 @@ const LOCAL_PREFERENCE: u32 = 65535;
 
 /// Type and local preference beside the lowest of theirs of our kind, as rtpengine works it out: the
 /// next local preference, or else the type below with none.
-fn preference_beside(theirs: &[IceCandidate], kind: CandidateKind) -> Option<u32> {
-    let same = theirs
-        .iter()
-        .filter(|theirs| theirs.kind == kind && theirs.udp_address().is_some());
+fn preference_beside(theirs: &[Candidate], typ: &CandidateType) -> Option<u32> {
+    let same = theirs.iter().filter(|theirs| {
+        theirs.typ == *typ && theirs.transport == Transport::Udp && theirs.socket_addr().is_some()
+    });
     let lowest = same.map(|theirs| theirs.priority >> 8).min()?;
     let (kind, local) = (lowest >> 16, lowest & 0xffff);
     Some(if local == 0xffff {
@@ -237,7 +238,7 @@ mod tests {
     fn priorities(theirs: &[&str], relay: bool) -> Vec<u32> {
         let theirs: Vec<_> = theirs
             .iter()
-            .map(|line| IceCandidate::parse(line.as_bytes()).unwrap())
+            .map(|line| Candidate::parse(line.as_bytes()).unwrap())
             .collect();
         let place = |component, order| CandidatePlace {
             foundation: "f",
@@ -246,7 +247,11 @@ mod tests {
             component,
             order,
         };
-        let places = [place(1, 0), place(1, 1), place(2, 0)];
+        let places = [
+            place(Component::RTP, 0),
+            place(Component::RTP, 1),
+            place(Component::RTCP, 0),
+        ];
         let ours = candidates(places.into_iter(), relay, Some(&theirs));
         ours.iter().map(|candidate| candidate.priority).collect()
     }

@@ -8,9 +8,10 @@ use super::sdes::Sdes;
 use super::security::{Security, SecurityFault};
 use super::signal::{Role, Signal};
 use super::{DtlsOption, IceLite, TransportProtocol};
+use crate::ice::{Candidate, Component, RemoteCandidates};
 use crate::sdp::{
-    CryptoAttribute, IceCandidate, IceCredentials, IceOption, LocalDtls, LocalIce, LocalSecurity,
-    MediaParams, Protocol, RemoteCandidate,
+    CryptoAttribute, IceCredentials, IceOption, LocalDtls, LocalIce, LocalSecurity, MediaParams,
+    Protocol,
 };
 
 /// Protection of one section, seen from one party.
@@ -41,8 +42,8 @@ pub(super) struct ShownSecurity {
 #[derive(Debug)]
 struct ShownIce {
     credentials: Option<IceCredentials>,
-    candidates: Vec<IceCandidate>,
-    remote_candidates: Vec<RemoteCandidate>,
+    candidates: Vec<Candidate>,
+    remote_candidates: Option<RemoteCandidates>,
     trickle: bool,
     lite: bool,
 }
@@ -56,7 +57,7 @@ impl ShownSecurity {
             ice: self.ice.as_ref().map(|ice| LocalIce {
                 credentials: ice.credentials.as_ref(),
                 candidates: &ice.candidates,
-                remote_candidates: &ice.remote_candidates,
+                remote_candidates: ice.remote_candidates.as_ref(),
                 trickle: ice.trickle,
                 lite: ice.lite,
             }),
@@ -105,19 +106,17 @@ impl Protection {
     }
 }
 
+/// Of a stream, by their numbers.
+const COMPONENTS: [Component; 2] = [Component::RTP, Component::RTCP];
+
 /// What a controlling agent says that it has chosen (RFC 8839 §4.4.1.2.2).
-fn remote_candidates(selected: &[SelectedPair]) -> Vec<RemoteCandidate> {
+fn remote_candidates(selected: &[SelectedPair]) -> Option<RemoteCandidates> {
     if !selected.iter().all(|one| one.controlling) {
-        return Vec::new();
+        return None;
     }
-    let numbered = selected.iter().zip(1..);
-    numbered
-        .map(|(one, component)| RemoteCandidate {
-            component,
-            address: one.remote.ip().to_string().into(),
-            port: one.remote.port(),
-        })
-        .collect()
+    let remotes = selected.iter().map(|one| one.remote);
+    let all: Vec<_> = COMPONENTS.into_iter().zip(remotes).collect();
+    Some(RemoteCandidates::new(&all))
 }
 
 impl Signal<'_> {
@@ -232,7 +231,7 @@ impl Signal<'_> {
         &self,
         told: &mut Media,
         components: usize,
-        beside: &[IceCandidate],
+        beside: &[Candidate],
     ) -> ShownSecurity {
         let own = &mut told.protection;
         let mut shown = ShownSecurity {
@@ -258,7 +257,7 @@ impl Signal<'_> {
             let selected = Some(selected).filter(|all| all.len() == components);
             let candidates = self.own_candidates(told, components, selected.as_deref(), beside);
             let offered = selected.filter(|_| self.role == Role::Offer);
-            let remote_candidates = offered.map_or_else(Vec::new, |all| remote_candidates(&all));
+            let remote_candidates = offered.and_then(|all| remote_candidates(&all));
             let credentials = told.ice.credentials(&*self.identity.entropy).clone();
             shown.ice = Some(ShownIce {
                 credentials: Some(credentials).filter(|_| !passes),
@@ -277,8 +276,8 @@ impl Signal<'_> {
         told: &Media,
         components: usize,
         selected: Option<&[SelectedPair]>,
-        beside: &[IceCandidate],
-    ) -> Vec<IceCandidate> {
+        beside: &[Candidate],
+    ) -> Vec<Candidate> {
         let Some(binding) = told.binding() else {
             return Vec::new();
         };
@@ -297,7 +296,7 @@ impl Signal<'_> {
                         false => self.shown_address(place.pool),
                     },
                     port: bound.port,
-                    component: if at == 0 { 1 } else { 2 },
+                    component: COMPONENTS[at],
                     order,
                 })
             })

@@ -114,14 +114,8 @@ fn route(
     } else {
         Component::RTP
     };
-    let mut text = Vec::new();
-    let candidates = settings.candidates.iter().filter_map(|said| {
-        text.clear();
-        said.write(&mut text);
-        Candidate::parse(&text)
-            .ok()
-            .filter(|c| c.component == component)
-    });
+    let own = |said: &&Candidate| said.component == component;
+    let candidates = settings.candidates.iter().filter(own).cloned();
     let role = if settings.controlling || settings.remote_lite {
         Role::Controlling
     } else {

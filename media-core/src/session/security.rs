@@ -1,7 +1,8 @@
 //! What the parties have agreed on about protection and ICE: plain data for whoever makes it work.
 
 use crate::dtls::Fingerprint;
-use crate::sdp::{CryptoAttribute, IceCandidate, IceCredentials};
+use crate::ice::Candidate;
+use crate::sdp::{CryptoAttribute, IceCredentials};
 
 /// How packets between us and a party are protected, in one section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub struct IceSettings {
     /// The party may add candidates (RFC 8838).
     pub trickle: bool,
     /// The party's.
-    pub candidates: Vec<IceCandidate>,
+    pub candidates: Vec<Candidate>,
     /// The party has no more.
     pub end_of_candidates: bool,
     /// Counts sessions: another number than before means a restart (RFC 8445 §9).

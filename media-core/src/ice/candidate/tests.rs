@@ -144,3 +144,16 @@ proptest! {
         let _ = Candidate::parse(&line);
     }
 }
+
+/// What pjsip, Asterisk and Chromium's mDNS write.
+#[test]
+fn candidates_of_the_field_are_written_as_they_were_read() {
+    for line in [
+        "1853887674 2 UDP 1518280447 47.61.61.61 36768 typ srflx raddr 192.168.0.196 rport 36768",
+        "x 1 UDP 5 3f1d4a3e-0b61-4a60-9d02-2bdc9d2e4d4b.local 50000 typ host",
+        "H1 2 UDP 1 ::1 5 typ relay raddr :: rport 0 generation 0",
+    ] {
+        let read = Candidate::parse(line.as_bytes()).expect(line);
+        assert_eq!(read.to_string(), line);
+    }
+}

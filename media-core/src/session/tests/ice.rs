@@ -2,8 +2,8 @@
 
 use super::security::{ice, secured};
 use super::*;
-use crate::ice::State;
-use crate::sdp::{IceCandidate, IceOption};
+use crate::ice::{Candidate, State};
+use crate::sdp::IceOption;
 
 /// `multi` has three addresses, the default interface one.
 fn several() -> SessionConfig {
@@ -37,8 +37,8 @@ fn candidates(rewritten: &Rewritten) -> Vec<(u16, u32, String, u16)> {
     let all = lines(&rewritten.sdp, "a=candidate:");
     let all = all
         .iter()
-        .map(|line| IceCandidate::parse(line.as_bytes()).unwrap());
-    all.map(|c| (c.component, c.priority, c.address.into(), c.port))
+        .map(|line| Candidate::parse(line.as_bytes()).unwrap());
+    all.map(|c| (c.component.get(), c.priority, c.address.to_string(), c.port))
         .collect()
 }
 
