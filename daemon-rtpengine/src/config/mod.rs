@@ -247,6 +247,7 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
             .int("max-sessions", -1..=i64::from(u32::MAX - 1))?
             .and_then(|n| u32::try_from(n).ok()),
         trust_address: !values.flag("sip-source")?,
+        dtls_passive: values.flag("dtls-passive")?,
         ..SessionConfig::default()
     };
     for text in values.list("interface") {

@@ -124,6 +124,8 @@ pub static OPTIONS: &[Spec] = &[
     row(Media, "endpoint-learning", None, Text, "MODE", "delayed",
         "How a party's true address is learned: delayed, immediate, heuristic or off"),
 
+    row(Media, "dtls-passive", None, Flag, "", "false",
+        "As DTLS=passive in every request: whoever leaves the choice to us begins the handshake"),
     row(Media, "dtls-version", None, Text, "VERSION", "auto",
         "auto: as DTLS client 1.2, which every peer has, as server 1.3 or 1.2; 1.2: nothing later; \
          1.3: 1.3 or 1.2 as client, too, for browsers, as it takes no RSA certificates"),
@@ -227,7 +229,6 @@ pub static OPTIONS: &[Spec] = &[
     inert("idle-scheduling", None, Text, THREADS),
     inert("idle-priority", None, Int, THREADS),
     inert("socket-cpu-affinity", None, Int, THREADS),
-    inert("dtls-passive", None, Flag, SRTP),
     inert("dtls-rsa-key-size", None, Int, SRTP),
     inert("dtls-cert-cipher", None, Text, SRTP),
     inert("dtls-mtu", None, Int, SRTP),

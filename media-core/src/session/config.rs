@@ -28,6 +28,8 @@ pub struct SessionConfig {
     pub trust_address: bool,
     /// A changed endpoint in a re-offer keeps the port, unless the request says otherwise.
     pub port_latching: bool,
+    /// An offerer that leaves the choice to us is to begin the DTLS handshake, whatever the request says.
+    pub dtls_passive: bool,
 }
 
 impl Default for SessionConfig {
@@ -42,6 +44,7 @@ impl Default for SessionConfig {
             max_sessions: None,
             trust_address: true,
             port_latching: false,
+            dtls_passive: false,
         }
     }
 }

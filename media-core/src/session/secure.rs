@@ -204,8 +204,8 @@ impl Signal<'_> {
             Some(_) => true,
             None => bare && theirs.opportunistic,
         };
-        own.dtls
-            .answer(options.dtls == Some(DtlsOption::Passive) || told.answer_passive);
+        let passive = self.config.dtls_passive || options.dtls == Some(DtlsOption::Passive);
+        own.dtls.answer(passive || told.answer_passive);
         if unsecured && !told.protocol.is_secure() {
             own.forget();
         } else {

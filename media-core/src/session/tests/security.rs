@@ -218,6 +218,24 @@ fn certificates_decide_before_keys_and_associations_are_counted() {
 }
 
 #[test]
+fn offerer_begins_where_the_configuration_says_so() {
+    for (dtls_passive, setup, role) in [
+        (false, Setup::Active, DtlsRole::Client),
+        (true, Setup::Passive, DtlsRole::Server),
+    ] {
+        let desk = Desk::with(SessionConfig {
+            dtls_passive,
+            ..config()
+        });
+        let offer = secured(4000, &certificate("actpass", "AA"));
+        let plain = towards(TransportProtocol::RtpAvp);
+        let [_, answered] = desk.dialogue(plain, &offer, &sdp(5000));
+        assert_eq!(lines(&answered.sdp, "a=setup:"), [setup.name()]);
+        assert_eq!(desk.dtls("f").role, role);
+    }
+}
+
+#[test]
 fn handshake_may_begin_before_the_answer_but_nobody_is_believed() {
     let desk = Desk::new();
     let options = towards(SAVP);
