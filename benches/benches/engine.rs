@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media_core::buf::{PacketBuf, Slab};
 use media_core::engine::{
-    Command, Component, Datagram, Egress, Engine, LearnMode, Learning, PayloadClocks, Route,
-    SinkAction, Sinks,
+    Command, Component, Datagram, Egress, Engine, LearnMode, PayloadClocks, Route, SinkAction,
 };
 use media_core::units::{
     CallKey, ClockRate, PayloadType, RtpTimestamp, SeqNo, ShardId, SocketId, Ssrc,
@@ -62,29 +61,11 @@ impl Shard {
                 first..first + 1
             };
             let sinks: Vec<_> = sinks.map(|n| SinkAction { socket: socket(n) }).collect();
-            let sinks = Sinks::from(sinks);
+            let call = CallKey::new(u64::from(first));
             let route = Route {
-                call: CallKey::new(u64::from(first)),
                 component: Component::Rtp,
-                endpoint: Some(endpoint(index)),
-                learning: Learning {
-                    mode: LearnMode::Delayed,
-                    strict_source: false,
-                    media_handover: false,
-                },
-                learn_epoch: 0,
-                blocked: false,
-                pierce_nat: false,
-                protection: media_core::engine::Protection::None,
-                untouched: false,
-                drops_feedback: false,
-                transcode: None,
-                ice: None,
-                alternates: Box::default(),
-                rtp_sinks: sinks.clone(),
-                rtcp_sinks: sinks,
                 clocks: Arc::clone(&clocks),
-                counters: Arc::default(),
+                ..Route::relay(call, Some(endpoint(index)), sinks)
             };
             let command = Command::Route {
                 socket: socket(index),

@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 
 use media_core::driver::{Driver, DriverConfig};
 use media_core::engine::{
-    Command, Component, LearnMode, Learning, PayloadClocks, Route, SinkAction, SocketOptions,
-    StreamCounters,
+    Command, PayloadClocks, Route, SinkAction, SocketOptions, StreamCounters,
 };
 use media_core::units::{CallKey, ClockRate, PayloadType, ShardId};
 
@@ -49,34 +48,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let counters: [Arc<StreamCounters>; 2] = [Arc::default(), Arc::default()];
     let mut routes = Vec::new();
     for (n, endpoint) in [left, right].into_iter().enumerate() {
+        let socket = sockets[1 - n];
         let route = Route {
-            call: CallKey::new(1),
-            component: Component::RtpAndRtcp,
-            endpoint: Some(endpoint),
-            learning: Learning {
-                mode: LearnMode::Delayed,
-                strict_source: false,
-                media_handover: false,
-            },
-            learn_epoch: 0,
-            blocked: false,
-            pierce_nat: false,
-            protection: media_core::engine::Protection::None,
-            untouched: false,
-            drops_feedback: false,
-            transcode: None,
-            ice: None,
-            alternates: Box::default(),
-            rtp_sinks: SinkAction {
-                socket: sockets[1 - n],
-            }
-            .into(),
-            rtcp_sinks: SinkAction {
-                socket: sockets[1 - n],
-            }
-            .into(),
             clocks: Arc::clone(&clocks),
             counters: Arc::clone(&counters[n]),
+            ..Route::relay(CallKey::new(1), Some(endpoint), SinkAction { socket })
         };
         routes.push(Command::Route {
             socket: sockets[n],

@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use media_core::driver::{Driver, DriverConfig};
 use media_core::engine::{
-    Command, Component, LearnMode, Learning, Protection, Route, SinkAction, SocketOptions,
-    SrtpKeys, StreamCounters,
+    Command, Protection, Route, SinkAction, SocketOptions, SrtpKeys, StreamCounters,
 };
 use media_core::srtp::{CryptoSuite, MasterKey, SrtpParams};
 use media_core::units::{CallKey, ShardId};
@@ -63,27 +62,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (n, protection) in [(0, Protection::Srtp(keys)), (1, Protection::None)] {
         let socket = sockets[1 - n];
         let route = Box::new(Route {
-            call: CallKey::new(1),
-            component: Component::RtpAndRtcp,
-            endpoint: Some(peers[n]),
-            learning: Learning {
-                mode: LearnMode::Delayed,
-                strict_source: false,
-                media_handover: false,
-            },
-            learn_epoch: 0,
-            blocked: false,
-            pierce_nat: false,
             protection,
-            untouched: false,
-            drops_feedback: false,
-            transcode: None,
-            ice: None,
-            alternates: Box::default(),
-            rtp_sinks: SinkAction { socket }.into(),
-            rtcp_sinks: SinkAction { socket }.into(),
-            clocks: Arc::default(),
             counters: Arc::clone(&counters[n]),
+            ..Route::relay(CallKey::new(1), Some(peers[n]), SinkAction { socket })
         });
         let socket = sockets[n];
         plane.commands(shard, vec![Command::Route { socket, route }]);

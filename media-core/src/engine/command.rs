@@ -126,6 +126,34 @@ pub struct Route {
     pub counters: Arc<StreamCounters>,
 }
 
+impl Route {
+    /// What arrives, RTP and RTCP alike, goes on to `sinks` as it is. The true endpoint is learned, delayed;
+    /// no payload type has a clock, and what is counted is new.
+    #[must_use]
+    pub fn relay(call: CallKey, endpoint: Option<SocketAddr>, sinks: impl Into<Sinks>) -> Self {
+        let sinks = sinks.into();
+        Self {
+            call,
+            component: Component::RtpAndRtcp,
+            endpoint,
+            learning: Learning::default(),
+            learn_epoch: 0,
+            blocked: false,
+            pierce_nat: false,
+            protection: Protection::None,
+            untouched: false,
+            drops_feedback: false,
+            transcode: None,
+            ice: None,
+            alternates: Box::default(),
+            rtp_sinks: sinks.clone(),
+            rtcp_sinks: sinks,
+            clocks: Arc::default(),
+            counters: Arc::default(),
+        }
+    }
+}
+
 /// Another socket of a stream. Once named it is the stream's until it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alternate {
@@ -208,7 +236,7 @@ pub enum Component {
 }
 
 /// How a stream's endpoint follows the packets that arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Learning {
     /// When and from what to learn.
     pub mode: LearnMode,

@@ -14,27 +14,8 @@ pub(super) fn start() -> Instant {
 
 pub(super) fn route(call: u64) -> Route {
     Route {
-        call: CallKey::new(call),
         component: Component::Rtp,
-        endpoint: None,
-        learning: Learning {
-            mode: LearnMode::Delayed,
-            strict_source: false,
-            media_handover: false,
-        },
-        learn_epoch: 0,
-        blocked: false,
-        pierce_nat: false,
-        protection: Protection::None,
-        untouched: false,
-        drops_feedback: false,
-        transcode: None,
-        ice: None,
-        alternates: Box::default(),
-        rtp_sinks: Sinks::None,
-        rtcp_sinks: Sinks::None,
-        clocks: Arc::default(),
-        counters: Arc::default(),
+        ..Route::relay(CallKey::new(call), None, Sinks::None)
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::{Link, LinkConfig, LinkCounts, start};
 use crate::buf::Slab;
 use crate::engine::{
-    CallTimeouts, Command, Component, Datagram, Egress, Engine, Event, LearnMode, Learning,
-    PayloadClocks, Protection, Route, ShardCounters, SinkAction, StreamCounters,
+    CallTimeouts, Command, Datagram, Egress, Engine, Event, PayloadClocks, Route, ShardCounters,
+    SinkAction, StreamCounters,
 };
 use crate::units::{CallKey, ClockRate, PayloadType, ShardId, SocketId};
 
@@ -146,27 +146,8 @@ impl World {
             .map(|payload_type| (payload_type, ClockRate::HZ_8000))
             .collect();
         Route {
-            call,
-            component: Component::RtpAndRtcp,
-            endpoint: Some(self.address(peer)),
-            learning: Learning {
-                mode: LearnMode::Delayed,
-                strict_source: false,
-                media_handover: false,
-            },
-            learn_epoch: 0,
-            blocked: false,
-            pierce_nat: false,
-            rtp_sinks: sinks.clone().into(),
-            rtcp_sinks: sinks.into(),
-            protection: Protection::None,
-            untouched: false,
-            drops_feedback: false,
-            transcode: None,
-            ice: None,
-            alternates: Box::default(),
             clocks: Arc::new(PayloadClocks::new(clocks)),
-            counters: Arc::default(),
+            ..Route::relay(call, Some(self.address(peer)), sinks)
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use media_core::driver::{Driver, DriverConfig, IoChoice, StartError};
 use media_core::engine::{
-    Command, Component, Event, LearnMode, Learning, MediaPlane, Protection, Route, SinkAction,
-    Sinks, SocketOptions, StreamCounters,
+    Command, Event, LearnMode, Learning, MediaPlane, Protection, Route, SinkAction, Sinks,
+    SocketOptions, StreamCounters,
 };
 use media_core::units::{CallKey, PayloadType, RtpTimestamp, SeqNo, ShardId, SocketId, Ssrc};
 use media_core::wire::rtp::{RtpBuilder, RtpHeader};
@@ -78,27 +78,11 @@ pub struct Relayed {
 /// A route without sinks that trusts its first packet.
 pub fn route(call: CallKey, endpoint: SocketAddr) -> Route {
     Route {
-        call,
-        component: Component::RtpAndRtcp,
-        endpoint: Some(endpoint),
         learning: Learning {
             mode: LearnMode::Immediate,
-            strict_source: false,
-            media_handover: false,
+            ..Learning::default()
         },
-        learn_epoch: 0,
-        blocked: false,
-        pierce_nat: false,
-        protection: Protection::None,
-        untouched: false,
-        drops_feedback: false,
-        transcode: None,
-        ice: None,
-        alternates: Box::default(),
-        rtp_sinks: Sinks::None,
-        rtcp_sinks: Sinks::None,
-        clocks: Arc::default(),
-        counters: Arc::default(),
+        ..Route::relay(call, Some(endpoint), Sinks::None)
     }
 }
 

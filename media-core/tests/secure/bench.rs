@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use media_core::buf::Slab;
 use media_core::engine::{
-    Command, Component, Datagram, DropReason, Egress, Engine, Event, LearnMode, Learning,
-    Protection, Route, SinkAction, SrtpKeys, StreamCounters, Verdict,
+    Command, Datagram, DropReason, Egress, Engine, Event, Protection, Route, SinkAction, SrtpKeys,
+    StreamCounters, Verdict,
 };
 use media_core::srtp::{
     CryptoSuite, MasterKey, Protector, SrtpParams, UnprotectError, Unprotector,
@@ -38,27 +38,8 @@ pub fn route(n: u32, sink: u32, protection: Protection) -> Route {
         socket: socket(sink),
     };
     Route {
-        call: CALL,
-        component: Component::RtpAndRtcp,
-        endpoint: Some(party(n)),
-        learning: Learning {
-            mode: LearnMode::Delayed,
-            strict_source: false,
-            media_handover: false,
-        },
-        learn_epoch: 0,
-        blocked: false,
-        pierce_nat: false,
         protection,
-        untouched: false,
-        drops_feedback: false,
-        transcode: None,
-        ice: None,
-        alternates: Box::default(),
-        rtp_sinks: sink.into(),
-        rtcp_sinks: sink.into(),
-        clocks: Arc::default(),
-        counters: Arc::default(),
+        ..Route::relay(CALL, Some(party(n)), sink)
     }
 }
 
