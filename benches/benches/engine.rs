@@ -81,6 +81,8 @@ impl Shard {
                 transcode: None,
                 ice: None,
                 alternates: Box::default(),
+                media: None,
+                rtcp_interval: None,
                 rtp_sinks: sinks.clone(),
                 rtcp_sinks: sinks,
                 clocks: Arc::clone(&clocks),

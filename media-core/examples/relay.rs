@@ -67,6 +67,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             transcode: None,
             ice: None,
             alternates: Box::default(),
+            media: None,
+            rtcp_interval: None,
             rtp_sinks: SinkAction {
                 socket: sockets[1 - n],
             }

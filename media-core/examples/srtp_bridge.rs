@@ -80,6 +80,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             transcode: None,
             ice: None,
             alternates: Box::default(),
+            media: None,
+            rtcp_interval: None,
             rtp_sinks: SinkAction { socket }.into(),
             rtcp_sinks: SinkAction { socket }.into(),
             clocks: Arc::default(),

@@ -31,6 +31,8 @@ pub(super) fn route(call: u64) -> Route {
         transcode: None,
         ice: None,
         alternates: Box::default(),
+        media: None,
+        rtcp_interval: None,
         rtp_sinks: Sinks::None,
         rtcp_sinks: Sinks::None,
         clocks: Arc::default(),

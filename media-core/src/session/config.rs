@@ -28,6 +28,8 @@ pub struct SessionConfig {
     pub trust_address: bool,
     /// A changed endpoint in a re-offer keeps the port, unless the request says otherwise.
     pub port_latching: bool,
+    /// How often, about, we report by RTCP where `generate RTCP` asks for it.
+    pub rtcp_interval: Duration,
 }
 
 impl Default for SessionConfig {
@@ -42,6 +44,7 @@ impl Default for SessionConfig {
             max_sessions: None,
             trust_address: true,
             port_latching: false,
+            rtcp_interval: Duration::from_secs(5),
         }
     }
 }

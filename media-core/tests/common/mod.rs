@@ -95,6 +95,8 @@ pub fn route(call: CallKey, endpoint: SocketAddr) -> Route {
         transcode: None,
         ice: None,
         alternates: Box::default(),
+        media: None,
+        rtcp_interval: None,
         rtp_sinks: Sinks::None,
         rtcp_sinks: Sinks::None,
         clocks: Arc::default(),

@@ -55,6 +55,8 @@ pub fn route(n: u32, sink: u32, protection: Protection) -> Route {
         transcode: None,
         ice: None,
         alternates: Box::default(),
+        media: None,
+        rtcp_interval: None,
         rtp_sinks: sink.into(),
         rtcp_sinks: sink.into(),
         clocks: Arc::default(),
