@@ -242,6 +242,14 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
                 )
             })?,
         },
+        rtcp_interval: {
+            let ms = values.int("rtcp-interval", 100..=i64::from(u32::MAX))?;
+            let ms = ms.and_then(|ms| u64::try_from(ms).ok());
+            ms.map_or(
+                SessionConfig::default().rtcp_interval,
+                Duration::from_millis,
+            )
+        },
         tos: octet(values, "tos")?,
         max_sessions: values
             .int("max-sessions", -1..=i64::from(u32::MAX - 1))?

@@ -141,6 +141,7 @@ pub static OPTIONS: &[Spec] = &[
     row(Calls, "offer-timeout", None, Int, "SECONDS", "3600", "The same before it is answered"),
     row(Calls, "final-timeout", Some('a'), Int, "SECONDS", "0", "Longest life of a call; 0 is no limit"),
     row(Calls, "delete-delay", Some('d'), Int, "SECONDS", "30", "A deleted call lives on for this long"),
+    row(Calls, "rtcp-interval", None, Int, "MILLISECONDS", "5000", "About how often we report by RTCP where generate-RTCP asks for it"),
     row(Calls, "sip-source", None, Flag, "", "false",
         "Trust the signalling's source address instead of the address in the SDP"),
 
@@ -281,9 +282,8 @@ pub static OPTIONS: &[Spec] = &[
     inert("mqtt-publish-topic", None, Text, MQTT),
     inert("mqtt-publish-interval", None, Int, MQTT),
     inert("mqtt-publish-scope", None, Text, MQTT),
-    inert("mos", None, Text, "quality scores are not computed yet"),
+    inert("mos", None, Text, "scores count the round-trip time where it is known, and do without where it is not"),
     inert("ssrc-reporting", None, Text, "there is one layout of reports"),
-    inert("rtcp-interval", None, Int, "RTCP is relayed, not generated"),
     inert("templates", None, Text, "templates are not supported yet"),
     inert("janus-secret", None, Text, "the Janus protocol is not served"),
 ];

@@ -5,6 +5,7 @@ pub mod cookie;
 pub mod document;
 pub mod flags;
 pub mod json;
+mod quality;
 pub mod reply;
 pub mod request;
 pub mod value;

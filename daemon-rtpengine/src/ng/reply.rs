@@ -8,6 +8,7 @@ use media_core::session::{
     SubscriptionReport, TagReport, Verdict,
 };
 
+use super::quality;
 use super::value::Value;
 
 /// `result: pong`.
@@ -91,10 +92,7 @@ fn call(report: CallReport) -> Value<'static> {
     out.push("created", int(report.created.as_secs()));
     out.push("created_us", int(report.created.subsec_micros()));
     out.push("last signal", int(report.last_signal.as_secs()));
-    // rtpengine puts figures of RTCP reports here, for calls whose RTCP it takes apart. We relay RTCP
-    // as it is; what we measure on the packets stands at each stream, for clients walk into every
-    // entry here and expect its own figures.
-    out.push("SSRC", Value::dict());
+    out.push("SSRC", quality::all(report.qualities));
     let mut tags = Value::dict();
     for mut report in report.tags {
         tags.push(std::mem::take(&mut report.key), tag(report));
@@ -372,6 +370,7 @@ mod tests {
             kind: "offer/answer",
         };
         let report = CallReport {
+            qualities: Vec::new(),
             created,
             last_signal: created,
             tags: vec![TagReport {

@@ -167,6 +167,7 @@ mod tests {
             reason: EndReason::Deleted,
             duration: Duration::from_secs(1),
             report: CallReport {
+                qualities: Vec::new(),
                 created: Duration::ZERO,
                 last_signal: Duration::ZERO,
                 tags: vec![tag],

@@ -192,6 +192,7 @@ impl Driver {
                 counters: Arc::clone(&counters),
                 events: event_tx.clone(),
                 epoch,
+                unix_at_epoch: Self::now().unix_at(epoch),
             };
             let pin =
                 (config.pin && cpus.len() >= usize::from(shards)).then(|| cpus[usize::from(shard)]);
@@ -299,6 +300,8 @@ struct CoreParts {
     counters: Arc<ShardCounters>,
     events: mpsc::Sender<Vec<Event>>,
     epoch: Instant,
+    /// Since 1970.
+    unix_at_epoch: Duration,
 }
 
 fn check(config: &DriverConfig) -> Result<(), StartError> {

@@ -60,8 +60,9 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(parts: CoreParts, slab: &Slab, now: Instant) -> Self {
+        let engine = Engine::new(slab.clone(), parts.epoch, Arc::clone(&parts.counters));
         Self {
-            engine: Engine::new(slab.clone(), parts.epoch, Arc::clone(&parts.counters)),
+            engine: engine.with_wall_clock(parts.unix_at_epoch),
             counters: parts.counters,
             port: parts.port,
             handshakes: parts.handshakes,

@@ -120,6 +120,11 @@ pub struct Route {
     pub rtp_sinks: Sinks,
     /// Streams that RTCP is forwarded to.
     pub rtcp_sinks: Sinks,
+    /// Where RTCP has a port of its own: the party's RTP stream, whose RTCP arrives here.
+    pub media: Option<SocketId>,
+    /// How often, about, we report to the sinks on an RTP stream ourselves (RFC 3550 §6.2); what the parties
+    /// report then goes no further. `None`: it does, and we do not.
+    pub rtcp_interval: Option<Duration>,
     /// Clock rate by payload type, for jitter.
     pub clocks: Arc<PayloadClocks>,
     /// Written by the shard, read by anyone.
@@ -148,6 +153,8 @@ impl Route {
             alternates: Box::default(),
             rtp_sinks: sinks.clone(),
             rtcp_sinks: sinks,
+            media: None,
+            rtcp_interval: None,
             clocks: Arc::default(),
             counters: Arc::default(),
         }

@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::paths;
-use super::{DtlsState, DtlsTerms};
+use super::{DtlsState, DtlsTerms, QualityCounters};
 use crate::ice::State;
+use crate::media::quality::Sample;
 use crate::units::Ssrc;
 
 /// Why a packet went no further.
@@ -159,6 +160,10 @@ pub struct StreamCounters {
     pub reports: ReportCounters,
     /// Which of `ssrcs` the last RTP packet was from.
     pub latest_source: Counter,
+    /// How well the party receives by its own reports; where it makes none, how well it is received.
+    pub quality: [QualityCounters; StreamCounters::SSRCS],
+    /// Which of `quality` was written last.
+    latest_quality: Counter,
     /// The most recent RTP sources; a new one is written over the stalest.
     pub ssrcs: [SsrcCounters; StreamCounters::SSRCS],
 }
@@ -194,6 +199,18 @@ impl StreamCounters {
     #[must_use]
     pub fn dropped_total(&self) -> u64 {
         self.dropped.iter().map(Counter::get).sum()
+    }
+    /// Rates a party's reception, `reported` by itself or measured on what it sends. What was measured is
+    /// of no account once it reports.
+    pub(super) fn add_quality(&self, ssrc: Ssrc, sample: Sample, lost: u64, reported: bool) {
+        let known = |place: &QualityCounters| place.ssrc() == Some(ssrc);
+        let free = |place: &QualityCounters| place.ssrc().is_none();
+        let stalest = (self.latest_quality.get() + 1) % Self::SSRCS as u64;
+        let at = self.quality.iter().position(known);
+        let at = at.or_else(|| self.quality.iter().position(free));
+        let at = at.unwrap_or(usize::try_from(stalest).unwrap_or(0));
+        self.latest_quality.set(at as u64);
+        self.quality[at].add(ssrc, sample, lost, reported);
     }
     /// The source of the last RTP packet; `None` before the first.
     #[must_use]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::reporting::Outgoing;
 use super::{DropReason, Engine, SinkAction, Verdict};
 use crate::buf::PacketBuf;
 use crate::units::SocketId;
@@ -111,8 +112,29 @@ impl Engine {
         }
     }
 
+    /// As [`Engine::emit`] does with RTP, for a stream whose party is told what the sinks got.
     #[inline]
-    fn send_to(
+    pub(super) fn emit_counted(
+        &mut self,
+        socket: SocketId,
+        packet: PacketBuf,
+        at_us: u64,
+        out: &mut Egress,
+    ) -> Verdict {
+        let outgoing = Outgoing::of(packet.as_slice());
+        let verdict = self.emit(socket, false, packet, out);
+        if verdict == Verdict::Forwarded
+            && let Some(outgoing) = outgoing
+            && let Some(stream) = self.stream_mut(socket)
+        {
+            let reporting = stream.reporting.get_or_insert_default();
+            reporting.count(outgoing, at_us);
+        }
+        verdict
+    }
+
+    #[inline]
+    pub(super) fn send_to(
         &mut self,
         socket: SocketId,
         mut packet: PacketBuf,

@@ -96,11 +96,17 @@ impl Engine {
             Kind::Other => {}
         }
         let transcodes = stream.transcoder.is_some() && !stream.blocked;
+        let (counts_sent, readable) = (stream.counts_sent, stream.is_readable());
         if source == Source::Learned {
             self.report_learned(socket);
         }
         match kind {
             Kind::Rtp(header) if transcodes => self.defer(socket, &header, packet, at_us, out),
+            Kind::Rtp(_) if counts_sent => self.emit_counted(socket, packet, at_us, out),
+            Kind::Rtcp if readable => match self.hear_rtcp(socket, &mut packet, at_us) {
+                Ok(()) => self.emit(socket, rtcp, packet, out),
+                Err(verdict) => verdict,
+            },
             _ => self.emit(socket, rtcp, packet, out),
         }
     }

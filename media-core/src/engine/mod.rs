@@ -21,7 +21,10 @@ mod learning;
 mod paths;
 mod plane;
 mod protection;
+mod quality;
+mod reporting;
 mod reports;
+mod rtcp;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -32,7 +35,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::buf::{PacketBuf, Slab};
 use crate::units::{CallKey, SocketId};
@@ -55,6 +58,7 @@ pub use event::{Event, TimeoutReason};
 pub use handshake::{DtlsState, DtlsTerms, HandshakeEvent, HandshakeStep};
 pub use plane::{BindError, MediaPlane, SocketOptions};
 pub use protection::{Agreement, Handshake, IceRoute, Protection, SrtpKeys};
+pub use quality::{QualityCounters, QualityReport};
 
 /// A datagram as it came in.
 #[derive(Debug)]
@@ -83,6 +87,8 @@ pub enum Verdict {
 pub struct Engine {
     slab: Slab,
     epoch: Instant,
+    /// Since 1970.
+    unix_at_epoch: Duration,
     /// By socket index.
     streams: Vec<Option<Stream>>,
     /// By socket index: whose further socket it is. Empty while no stream has any.
@@ -93,6 +99,8 @@ pub struct Engine {
     next_generation: u32,
     timers: Timers<CallSlot>,
     path_timers: Timers<SocketId>,
+    /// When our own RTCP is due, by the RTP stream that it is about.
+    report_timers: Timers<SocketId>,
     transcoding: Transcoding,
     events: VecDeque<Event>,
     counters: Arc<ShardCounters>,
@@ -106,6 +114,7 @@ impl Engine {
         Self {
             slab,
             epoch,
+            unix_at_epoch: Duration::ZERO,
             streams: Vec::new(),
             owners: Vec::new(),
             calls: Vec::new(),
@@ -114,10 +123,18 @@ impl Engine {
             next_generation: 0,
             timers: Timers::default(),
             path_timers: Timers::default(),
+            report_timers: Timers::default(),
             transcoding: Transcoding::default(),
             events: VecDeque::new(),
             counters,
         }
+    }
+
+    /// Tells the time of day in sender reports: `unix` is how long after 1970 the epoch is.
+    #[must_use]
+    pub fn with_wall_clock(mut self, unix: Duration) -> Self {
+        self.unix_at_epoch = unix;
+        self
     }
 
     /// Forwards one datagram. Allocates nothing.
@@ -225,6 +242,7 @@ impl Engine {
     /// Runs what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Egress) {
         self.run_paths(now, out);
+        self.run_reports(now, out);
         self.queue_due(now);
         while let Some(slot) = self.timers.pop_due(now) {
             let Some(Some(call)) = self.calls.get_mut(slot.index as usize) else {
@@ -261,8 +279,9 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let paths = self.path_timers.next();
         let held = self.transcoding.next();
+        let reports = self.report_timers.next();
         let calls = self.timers.next().into_iter();
-        calls.chain(paths).chain(held).min()
+        calls.chain(paths).chain(held).chain(reports).min()
     }
 
     /// To count what the driver did to a stream's packet after the engine let go of it.
@@ -325,6 +344,7 @@ impl Engine {
         self.set_alternates(socket, index, alternates);
         self.set_path(now, socket, ice, out);
         self.restate_handshake(socket, &before);
+        self.arm_report(now, socket);
         if let (Some(to), Some(packet)) = (pierce, self.slab.allocate()) {
             out.transmit(Transmit { socket, to, packet });
         }

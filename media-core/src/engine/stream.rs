@@ -2,22 +2,29 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::guard::Guard;
 use super::handshake::Greeting;
 use super::ingress::Kind;
 use super::learning::Learner;
 use super::paths::Path;
+use super::reporting::{Interval, Reporting, Sent};
 use super::{
     Alternate, Component, DropReason, PayloadClocks, Protection, Route, SinkAction, Sinks,
     StreamCounters,
 };
 use crate::buf::PacketBuf;
+use crate::media::quality::Sample;
 use crate::media::stats::ReceptionStats;
 use crate::media::transcode::{Plan, Transcoder};
-use crate::units::{CallKey, ClockRate, SocketId, Ssrc};
+use crate::units::{CallKey, ClockRate, RtpTimestamp, SocketId, Ssrc};
 use crate::wire::rtp::RtpHeader;
+
+/// How often a source's reception is rated where its party's reports do not tell how it receives itself.
+const RATE_EVERY_US: u64 = 5_000_000;
+/// When the first time is, after its first packet.
+const FIRST_RATED_US: u64 = 2_000_000;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -37,6 +44,16 @@ pub(super) struct Stream {
     pub(super) greeting: Greeting,
     pub(super) rtp_sinks: Sinks,
     pub(super) rtcp_sinks: Sinks,
+    /// The RTP stream whose RTCP this is, if another.
+    pub(super) media: Option<SocketId>,
+    /// How often we report on the stream ourselves.
+    pub(super) rtcp_interval: Option<Duration>,
+    /// `None` until there is anything to keep.
+    pub(super) reporting: Option<Box<Reporting>>,
+    /// What the sinks get is counted.
+    pub(super) counts_sent: bool,
+    /// When the reception is to be rated next.
+    rate_at_us: u64,
     pub(super) counters: Arc<StreamCounters>,
     pub(super) last_packet: Option<Instant>,
     pub(super) transcoder: Option<Box<Transcoder>>,
@@ -62,6 +79,16 @@ struct Source {
     /// Clock rate of `payload_type`, looked up when it changes.
     clock: Option<ClockRate>,
     payload_type: u8,
+    intervals: Intervals,
+}
+
+/// Since when a source's loss is counted, by whom it is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Intervals {
+    /// For report blocks.
+    pub(super) reported: Interval,
+    /// For ratings.
+    rated: Interval,
 }
 
 impl Source {
@@ -71,6 +98,10 @@ impl Source {
             stats: None,
             clock: None,
             payload_type: u8::MAX,
+            intervals: Intervals {
+                reported: Interval::NEVER,
+                rated: Interval::NEVER,
+            },
         }
     }
 }
@@ -94,6 +125,11 @@ impl Stream {
             greeting: Greeting::default(),
             rtp_sinks: route.rtp_sinks,
             rtcp_sinks: route.rtcp_sinks,
+            media: route.media,
+            rtcp_interval: route.rtcp_interval,
+            reporting: None,
+            counts_sent: route.rtcp_interval.is_some() || route.transcode.is_some(),
+            rate_at_us: 0,
             counters: route.counters,
             last_packet: None,
             transcode_cost_us: cost_us(route.transcode.as_deref()),
@@ -118,7 +154,10 @@ impl Stream {
         self.drops_feedback = route.drops_feedback;
         self.rtp_sinks = route.rtp_sinks;
         self.rtcp_sinks = route.rtcp_sinks;
+        self.media = route.media;
+        self.rtcp_interval = route.rtcp_interval;
         self.set_plan(route.transcode);
+        self.count_sent();
         if !Arc::ptr_eq(&self.counters, &route.counters) {
             self.counters = route.counters;
             self.sources = [const { Source::empty() }; StreamCounters::SSRCS];
@@ -142,6 +181,23 @@ impl Stream {
             (none, Some(plan)) => *none = Some(Box::new(Transcoder::new(plan))),
             (None, None) => {}
         }
+    }
+
+    /// What the sinks get is counted from now on if anybody will be told; what they got before was what
+    /// was received.
+    fn count_sent(&mut self) {
+        let counts = self.rtcp_interval.is_some() || self.transcoder.is_some();
+        if counts && !self.counts_sent {
+            let source = &self.sources[self.current];
+            let shared = &self.counters.ssrcs[self.current];
+            let timestamp = u32::try_from(shared.last_timestamp.get()).unwrap_or(0);
+            let at_us = self.counters.last_packet_us.get();
+            let sent = source.stats.as_ref().map(|stats| {
+                Sent::relayed(source.ssrc, stats, RtpTimestamp::new(timestamp), at_us)
+            });
+            self.reporting.get_or_insert_default().sent = sent;
+        }
+        self.counts_sent = counts;
     }
 
     /// An authentic packet came from elsewhere. While ICE looks for the way anew, whoever has signed both
@@ -257,6 +313,62 @@ impl Stream {
             .last_timestamp
             .set(u64::from(header.timestamp().get()));
         shared.payload_type.set(u64::from(payload_type));
+        if at_us >= self.rate_at_us {
+            self.rate(at_us);
+        }
+    }
+
+    /// Rates how the current source is received, unless its party itself reports how it receives.
+    #[cold]
+    fn rate(&mut self, at_us: u64) {
+        let first = self.rate_at_us == 0;
+        if first {
+            self.counters.quality[0].prepare();
+        }
+        let after_us = if first { FIRST_RATED_US } else { RATE_EVERY_US };
+        self.rate_at_us = at_us.saturating_add(after_us);
+        let source = &mut self.sources[self.current];
+        let Some(stats) = &source.stats else { return };
+        let heard_us = self.reporting.as_ref().map_or(0, |r| r.blocks_at_us);
+        if first || heard_us != 0 && at_us < heard_us.saturating_add(3 * RATE_EVERY_US) {
+            let _ = source.intervals.rated.end(stats);
+            return;
+        }
+        let sample = Sample::new(
+            source.intervals.rated.end(stats),
+            u16::try_from(stats.jitter_us() / 1000).unwrap_or(u16::MAX),
+            0,
+            0,
+            u32::try_from(at_us / 1_000_000).unwrap_or(u32::MAX),
+        );
+        let lost = stats.lost();
+        self.counters.add_quality(source.ssrc, sample, lost, false);
+    }
+
+    /// The source heard last.
+    pub(super) fn latest_source(&self) -> Option<Ssrc> {
+        let source = &self.sources[self.current];
+        source.stats.is_some().then_some(source.ssrc)
+    }
+
+    /// Clock rate of its last packet.
+    pub(super) fn latest_clock(&self) -> Option<ClockRate> {
+        self.sources[self.current].clock
+    }
+
+    /// How a source is received, if it is one that was heard lately.
+    pub(super) fn reception(&self, ssrc: Ssrc) -> Option<&ReceptionStats> {
+        let mut heard = self.sources.iter().filter(|source| source.ssrc == ssrc);
+        heard.find_map(|source| source.stats.as_ref())
+    }
+
+    /// The same, and since when its loss is counted.
+    pub(super) fn reception_mut(
+        &mut self,
+        ssrc: Ssrc,
+    ) -> Option<(&ReceptionStats, &mut Intervals)> {
+        let mut heard = self.sources.iter_mut().filter(|source| source.ssrc == ssrc);
+        heard.find_map(|source| Some((source.stats.as_ref()?, &mut source.intervals)))
     }
 
     /// Finds the slot of a source that is not the current one, or takes the stalest.

@@ -159,16 +159,16 @@ impl Engine {
                 digit,
             });
         }
-        self.send_done(socket, out);
+        self.send_done(socket, at_us, out);
         self.requeue(socket, at_us);
         cost_us
     }
 
-    fn send_done(&mut self, socket: SocketId, out: &mut Egress) {
+    fn send_done(&mut self, socket: SocketId, at_us: u64, out: &mut Egress) {
         // Taken for the loop and put back for its capacity.
         let mut done = std::mem::take(&mut self.transcoding.done);
         for packet in done.drain(..) {
-            if let Verdict::Dropped(reason) = self.emit(socket, false, packet, out) {
+            if let Verdict::Dropped(reason) = self.emit_counted(socket, packet, at_us, out) {
                 self.count_drop(socket, reason);
             }
         }
@@ -200,7 +200,7 @@ impl Engine {
         }
     }
 
-    fn micros(&self, now: Instant) -> u64 {
+    pub(super) fn micros(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.epoch);
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     }

@@ -106,6 +106,8 @@ pub(super) struct Media {
     pub(super) offered: OfferedCodecs,
     /// What becomes of its packets on their way to the other side.
     pub(super) transcode: Option<Arc<Plan>>,
+    /// We report on it ourselves, about so often (`generate RTCP`).
+    pub(super) rtcp_interval: Option<Duration>,
     /// Encodings by payload type, `0 PCMU/8000\n…`, for reports.
     pub(super) encodings: Box<str>,
     pub(super) clocks: Arc<PayloadClocks>,
@@ -379,6 +381,7 @@ impl Media {
             ptime_reverse_ms: None,
             offered: OfferedCodecs::default(),
             transcode: None,
+            rtcp_interval: None,
             encodings: Box::default(),
             clocks: Arc::default(),
             mux: MuxState::default(),

@@ -30,6 +30,8 @@ pub struct SessionConfig {
     pub port_latching: bool,
     /// An offerer that leaves the choice to us is to begin the DTLS handshake, whatever the request says.
     pub dtls_passive: bool,
+    /// How often, about, we report by RTCP where `generate RTCP` asks for it.
+    pub rtcp_interval: Duration,
 }
 
 impl Default for SessionConfig {
@@ -45,6 +47,7 @@ impl Default for SessionConfig {
             trust_address: true,
             port_latching: false,
             dtls_passive: false,
+            rtcp_interval: Duration::from_secs(5),
         }
     }
 }

@@ -46,7 +46,7 @@ pub use options::{
 };
 pub use plan::MediaPlan;
 pub use report::{
-    CallReport, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
+    CallReport, MediaReport, QualityReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
     SubscriptionReport, TagReport,
 };
 pub use request::{

@@ -62,6 +62,8 @@ pub struct Options {
     pub port_latching: Option<bool>,
     /// `unidirectional`: noted in reports; packets pass each way in any case.
     pub unidirectional: bool,
+    /// `generate RTCP`: both sides get reports of ours and not each other's.
+    pub generate_rtcp: bool,
     /// `pierce-NAT`.
     pub pierce_nat: bool,
     /// `endpoint-learning` of this call; `None`: the daemon's.

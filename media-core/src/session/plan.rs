@@ -44,7 +44,9 @@ impl Media {
     pub(super) fn passes_untouched(&self, other: &Self) -> bool {
         match (&self.protection.agreed, &other.protection.agreed) {
             _ if self.ice.passthrough => true,
-            _ if self.transcode.is_some() => false,
+            // Of the other way's numbers its RTCP speaks.
+            _ if self.transcode.is_some() || other.transcode.is_some() => false,
+            _ if self.rtcp_interval.is_some() => false,
             _ if self.recrypt || other.recrypt => false,
             (Security::Plain, Security::Plain) => true,
             (Security::Sdes(from), Security::Sdes(to)) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Verdict;
 use crate::engine::DtlsTerms;
+use crate::media::quality::Sample;
 use crate::units::Ssrc;
 
 /// One call at one moment. All times are since 1970-01-01 UTC.
@@ -14,12 +15,35 @@ pub struct CallReport {
     pub created: Duration,
     /// `last signal`: the last offer or answer.
     pub last_signal: Duration,
+    /// `SSRC`: how well those who send it receive, or where they do not tell, are received.
+    pub qualities: Vec<QualityReport>,
     /// `tags`: the parties, in order of creation.
     pub tags: Vec<TagReport>,
     /// `totals.RTP`.
     pub rtp: StreamTotals,
     /// `totals.RTCP`.
     pub rtcp: StreamTotals,
+}
+
+/// How well one source's party receives, over the call. [`Sample::at_s`] is since 1970 here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QualityReport {
+    /// Key in the dictionary.
+    pub ssrc: Ssrc,
+    /// `cumulative loss`: packets.
+    pub lost: u64,
+    /// `samples` of `average MOS`: at least 1.
+    pub samples: u64,
+    /// `average MOS`; of no moment.
+    pub average: Sample,
+    /// `lowest MOS`.
+    pub lowest: Sample,
+    /// `highest MOS`.
+    pub highest: Sample,
+    /// `interval` of `MOS progression`: the least time between its entries.
+    pub interval: Duration,
+    /// Its `entries`: ten or so, from the first to the last.
+    pub progression: Vec<Sample>,
 }
 
 /// One party.

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::{Alternate, Call, Local, Media};
 use super::interfaces::Interfaces;
@@ -49,11 +50,12 @@ pub(super) fn restate(
                 let address = interfaces.ports(binding.pool).address();
                 let rtcp = binding.rtcp.as_mut().map(|local| (local, true));
                 let alternates = &binding.alternates;
+                let rtp = binding.rtp.bound.socket;
                 std::iter::once((&mut binding.rtp, false))
                     .chain(rtcp)
-                    .map(move |(local, is_rtcp)| (local, is_rtcp, address, alternates))
+                    .map(move |(local, is_rtcp)| (local, is_rtcp, rtp, address, alternates))
             });
-            for (local, is_rtcp, address, alternates) in locals {
+            for (local, is_rtcp, rtp, address, alternates) in locals {
                 let count = alternates.len();
                 let restated = || Restated::new(media, is_rtcp, blocked, passes, sinks, count);
                 let digest = hasher.hash_one(restated()).max(1);
@@ -63,6 +65,7 @@ pub(super) fn restate(
                 local.route = digest;
                 let address = SocketAddr::new(address, local.bound.port);
                 let mut route = restated().route(key, local, media, is_rtcp);
+                route.media = is_rtcp.then_some(rtp);
                 route.ice = media.engine_ice(address, is_rtcp, tie_breaker);
                 route.alternates = engine_alternates(alternates, is_rtcp, interfaces);
                 commands.push(Command::Route {
@@ -144,6 +147,7 @@ struct Restated {
     clocks: usize,
     /// The shard keeps the plan that it has, so that no other can stand in its place.
     transcode: usize,
+    rtcp_interval: Option<Duration>,
     /// They only ever become more.
     alternates: usize,
 }
@@ -183,11 +187,12 @@ impl Restated {
             rtcp_sink: sinks.rtcp,
             clocks: Arc::as_ptr(&media.clocks) as usize,
             transcode: transcode(media, is_rtcp).map_or(0, |plan| Arc::as_ptr(plan) as usize),
+            rtcp_interval: media.rtcp_interval.filter(|_| reports(media, is_rtcp)),
             alternates,
         }
     }
 
-    /// All but ICE.
+    /// All but ICE and what it has to do with other sockets.
     fn route(
         self,
         call: crate::units::CallKey,
@@ -214,6 +219,8 @@ impl Restated {
             transcode: transcode(media, is_rtcp).cloned(),
             ice: None,
             alternates: Box::default(),
+            media: None,
+            rtcp_interval: self.rtcp_interval,
             clocks: Arc::clone(&media.clocks),
             counters: Arc::clone(&local.counters),
         }
@@ -224,6 +231,11 @@ impl Restated {
 fn transcode(media: &Media, is_rtcp: bool) -> Option<&Arc<Plan>> {
     let plan = media.transcode.as_ref();
     plan.filter(|_| !is_rtcp && !media.ice.passthrough)
+}
+
+/// Do we report on the party's RTP ourselves, if asked to? Not under keys that only the parties have.
+fn reports(media: &Media, is_rtcp: bool) -> bool {
+    !is_rtcp && media.protocol.carries_rtp() && !media.ice.passthrough
 }
 
 /// Of a party that has not described the section nothing is learned: whoever finds the port first

@@ -255,6 +255,11 @@ impl Signal<'_> {
                 }
             }
         }
+        if self.options.generate_rtcp {
+            // Whoever asks for it once has it to the end, on both sides, as with rtpengine.
+            let interval = Some(self.config.rtcp_interval);
+            (said.rtcp_interval, told.rtcp_interval) = (interval, interval);
+        }
         said.merge_clocks(told, params);
         let ptime_ms = self.ptime(said, told, params.ptime_ms);
         match self.role {

@@ -8,10 +8,14 @@ use super::interfaces::Interfaces;
 use super::security::Security;
 use super::verdict::{self, Evidence};
 use super::{
-    CallReport, MediaReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
+    CallReport, MediaReport, QualityReport, RtcpReport, SsrcReport, StreamReport, StreamTotals,
     SubscriptionReport, TagReport,
 };
-use crate::engine::{DropReason, DtlsState, LearnMode, SsrcCounters, StreamCounters};
+use crate::engine;
+use crate::engine::{
+    DropReason, DtlsState, LearnMode, QualityCounters, SsrcCounters, StreamCounters,
+};
+use crate::media::quality::Sample;
 use crate::srtp::CryptoSuite;
 use crate::units::{Now, Ssrc};
 
@@ -46,12 +50,61 @@ impl Snapshot<'_> {
         CallReport {
             created: call.created.unix,
             last_signal: call.last_signal,
+            qualities: call
+                .parties
+                .iter()
+                .flat_map(|party| &party.medias)
+                .flat_map(|media| self.qualities(media))
+                .collect(),
             tags: parties
                 .into_iter()
                 .map(|party| self.tag(call, party))
                 .collect(),
             rtp,
             rtcp,
+        }
+    }
+
+    /// What was heard of how sources of the section receive, or are received.
+    fn qualities(&self, media: &Media) -> impl Iterator<Item = QualityReport> {
+        let histories = media
+            .locals(false)
+            .flat_map(|local| &local.counters.quality);
+        histories
+            .filter_map(QualityCounters::report)
+            .map(|history| self.quality(history))
+    }
+
+    fn quality(&self, history: engine::QualityReport) -> QualityReport {
+        let dated = |sample: Sample| {
+            let at = self.epoch + Duration::from_secs(sample.at_s.into());
+            let at_s = self.now.unix_at(at).as_secs();
+            Sample {
+                at_s: u32::try_from(at_s).unwrap_or(u32::MAX),
+                ..sample
+            }
+        };
+        let all = &history.progression;
+        let [first, last] = [all.first(), all.last()].map(|s| s.map_or(0, |s| s.at_s));
+        // A tenth of the time, so that there are about ten of them however long the call was.
+        let interval_s = last.saturating_sub(first) / 10;
+        let mut next_s = 0;
+        let mut progression = Vec::with_capacity(11);
+        for &sample in all {
+            if sample.at_s >= next_s {
+                next_s = sample.at_s.saturating_add(interval_s);
+                progression.push(dated(sample));
+            }
+        }
+        QualityReport {
+            ssrc: history.ssrc,
+            lost: history.lost,
+            samples: history.samples,
+            average: history.average,
+            lowest: dated(history.lowest),
+            highest: dated(history.highest),
+            interval: Duration::from_secs(interval_s.into()),
+            progression,
         }
     }
 

@@ -67,6 +67,9 @@ struct Peer {
 }
 
 impl World {
+    /// When the world began, since 1970.
+    pub const UNIX_AT_EPOCH: Duration = Duration::from_secs(1_700_000_000);
+
     /// Packet slots of the engine.
     const SLOTS: u16 = 256;
 
@@ -77,7 +80,8 @@ impl World {
         let slab = Slab::new(Self::SLOTS);
         let counters: Arc<ShardCounters> = Arc::default();
         Self {
-            engine: Engine::new(slab.clone(), epoch, Arc::clone(&counters)),
+            engine: Engine::new(slab.clone(), epoch, Arc::clone(&counters))
+                .with_wall_clock(Self::UNIX_AT_EPOCH),
             slab,
             egress: Egress::new(),
             counters,

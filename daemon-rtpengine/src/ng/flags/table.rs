@@ -208,7 +208,7 @@ pub(super) static WORDS: &[Word] = &[
         f.options.sdp.rtcp_attribute = RtcpAttribute::Full;
     }),
     flag("generate-mid", |f| f.options.sdp.generate_mid = true),
-    inert("generate-rtcp", "RTCP is relayed, not generated"),
+    flag("generate-rtcp", |f| f.options.generate_rtcp = true),
     text("ice", |f, v| {
         f.options.sdp.ice = match v.replace('_', "-").to_ascii_lowercase().as_str() {
             "remove" => IceOption::Remove,

@@ -119,6 +119,8 @@ pub struct Transcoder {
     event_sounds: bool,
     /// Time stamp of the sender's next audio.
     expected: Option<RtpTimestamp>,
+    /// Packets of 100 that the receiver loses.
+    loss_percent: u8,
 }
 
 impl fmt::Debug for Transcoder {
@@ -144,6 +146,7 @@ impl Transcoder {
             stand_in: None,
             event_sounds: false,
             expected: None,
+            loss_percent: 0,
             plan,
         }
     }
@@ -185,6 +188,36 @@ impl Transcoder {
     #[must_use]
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// What a time stamp of the sender's clock is on the time line of what leaves, as of the last packet
+    /// that was worked on; `None`: nothing of `ssrc` leaves.
+    #[must_use]
+    pub fn time_of(&self, ssrc: Ssrc, timestamp: RtpTimestamp) -> Option<RtpTimestamp> {
+        let numbering = self.numbering.as_ref()?;
+        (numbering.ssrc() == ssrc).then(|| numbering.time_of(timestamp))
+    }
+
+    /// Ticks per second of the time stamps that leave.
+    #[must_use]
+    pub fn clock_rate(&self) -> Option<ClockRate> {
+        ClockRate::new(self.numbering.as_ref()?.target_clock())
+    }
+
+    /// Says how many of 100 packets the receiver loses: an encoder that can makes up for them.
+    pub fn expect_loss(&mut self, percent: u8) {
+        if self.loss_percent != percent {
+            self.loss_percent = percent;
+            if let Some(sink) = &mut self.sink {
+                sink.expect_loss(percent);
+            }
+        }
+    }
+
+    /// What [`Transcoder::expect_loss`] was told last.
+    #[must_use]
+    pub fn expected_loss_percent(&self) -> u8 {
+        self.loss_percent
     }
 
     /// Takes an RTP packet; [`Transcoder::work`] does the rest.
@@ -556,7 +589,8 @@ impl Transcoder {
         let Ok(encoder) = target.codec.encoder(&settings) else {
             return false;
         };
-        let sink = Sink::new(target, encoder, numbering.map(timestamp));
+        let mut sink = Sink::new(target, encoder, numbering.map(timestamp));
+        sink.expect_loss(self.loss_percent);
         self.dtmf.set_rate(sink.format().sample_rate);
         self.sink = Some(sink);
         true

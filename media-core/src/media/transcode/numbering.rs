@@ -41,11 +41,17 @@ impl Numbering {
         self.ssrc
     }
 
-    /// Our time of a sender's time stamp.
-    pub(super) fn map(&mut self, timestamp: RtpTimestamp) -> RtpTimestamp {
+    /// Our time of a sender's time stamp, which need not be one of its packets'.
+    pub(super) fn time_of(&self, timestamp: RtpTimestamp) -> RtpTimestamp {
         let ticks = timestamp.get().wrapping_sub(self.from.get()).cast_signed();
         let ours = i64::from(ticks) * i64::from(self.to_clock) / i64::from(self.from_clock);
-        let mapped = RtpTimestamp::new(self.to.get().wrapping_add(wrap(ours)));
+        RtpTimestamp::new(self.to.get().wrapping_add(wrap(ours)))
+    }
+
+    /// Our time of a packet's time stamp.
+    pub(super) fn map(&mut self, timestamp: RtpTimestamp) -> RtpTimestamp {
+        let ticks = timestamp.get().wrapping_sub(self.from.get()).cast_signed();
+        let mapped = self.time_of(timestamp);
         let exact = (i64::from(ticks) * i64::from(self.to_clock))
             .unsigned_abs()
             .is_multiple_of(u64::from(self.from_clock));
@@ -74,6 +80,10 @@ impl Numbering {
 
     pub(super) fn sender_clock(&self) -> u32 {
         self.from_clock
+    }
+
+    pub(super) fn target_clock(&self) -> u32 {
+        self.to_clock
     }
 
     /// The next audio packet begins a talkspurt (RFC 3551 §4.1).

@@ -48,6 +48,11 @@ impl Sink {
         self.format
     }
 
+    /// Packets of 100 that the receiver loses.
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        self.encoder.expect_loss(percent);
+    }
+
     /// Our time of the next sample.
     pub(super) fn position(&self) -> RtpTimestamp {
         let frame = u64::try_from(self.frame.len()).unwrap_or(1);

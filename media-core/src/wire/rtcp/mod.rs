@@ -23,6 +23,7 @@ mod feedback;
 mod report;
 mod sdes;
 mod strip;
+mod translate;
 
 pub use app::App;
 pub use bye::{Bye, emit_bye};
@@ -33,6 +34,7 @@ pub use report::{
 };
 pub use sdes::{Chunks, Sdes, SdesChunk, SdesItem, SdesItems, emit_cname};
 pub use strip::strip_feedback;
+pub use translate::{Translation, translate};
 
 use super::{EmitError, Writer, take};
 

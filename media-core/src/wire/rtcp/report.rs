@@ -4,8 +4,8 @@ use super::{RECEIVER_REPORT, Raw, SENDER_REPORT, begin};
 use crate::units::{RtpTimestamp, Ssrc};
 use crate::wire::{EmitError, Writer, take, take_u32};
 
-const BLOCK_LEN: usize = 24;
-const SENDER_INFO_LEN: usize = 20;
+pub(super) const BLOCK_LEN: usize = 24;
+pub(super) const SENDER_INFO_LEN: usize = 20;
 const MAX_LOST: i32 = 0x7f_ffff;
 
 /// What a sender says about itself (RFC 3550 §6.4.1).
@@ -19,6 +19,46 @@ pub struct SenderInfo {
     pub packet_count: u32,
     /// Their payload octets.
     pub octet_count: u32,
+}
+
+impl SenderInfo {
+    pub(super) fn from_bytes(bytes: &[u8; SENDER_INFO_LEN]) -> Self {
+        let &[
+            n0,
+            n1,
+            n2,
+            n3,
+            n4,
+            n5,
+            n6,
+            n7,
+            t0,
+            t1,
+            t2,
+            t3,
+            p0,
+            p1,
+            p2,
+            p3,
+            o0,
+            o1,
+            o2,
+            o3,
+        ] = bytes;
+        Self {
+            ntp_timestamp: u64::from_be_bytes([n0, n1, n2, n3, n4, n5, n6, n7]),
+            rtp_timestamp: RtpTimestamp::new(u32::from_be_bytes([t0, t1, t2, t3])),
+            packet_count: u32::from_be_bytes([p0, p1, p2, p3]),
+            octet_count: u32::from_be_bytes([o0, o1, o2, o3]),
+        }
+    }
+
+    pub(super) fn put(&self, writer: &mut Writer<'_>) {
+        writer.put(&self.ntp_timestamp.to_be_bytes());
+        writer.put_u32(self.rtp_timestamp.get());
+        writer.put_u32(self.packet_count);
+        writer.put_u32(self.octet_count);
+    }
 }
 
 /// How a participant receives one source (RFC 3550 §6.4.1).
@@ -60,7 +100,7 @@ pub struct ReportBlock {
 }
 
 impl ReportBlock {
-    fn from_bytes(bytes: &[u8; BLOCK_LEN]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8; BLOCK_LEN]) -> Option<Self> {
         let mut rest = bytes.as_slice();
         let ssrc = Ssrc::new(take_u32(&mut rest)?);
         let loss = take_u32(&mut rest)?;
@@ -77,7 +117,7 @@ impl ReportBlock {
         })
     }
 
-    fn put(&self, writer: &mut Writer<'_>) {
+    pub(super) fn put(&self, writer: &mut Writer<'_>) {
         writer.put_u32(self.ssrc.get());
         let lost = self.cumulative_lost.clamp(-MAX_LOST - 1, MAX_LOST);
         let [_, l0, l1, l2] = lost.to_be_bytes();
@@ -115,12 +155,7 @@ impl<'a> SenderReport<'a> {
     pub(super) fn parse(raw: Raw<'a>) -> Option<Self> {
         let mut rest = raw.content;
         let ssrc = Ssrc::new(take_u32(&mut rest)?);
-        let info = SenderInfo {
-            ntp_timestamp: u64::from_be_bytes(*take(&mut rest)?),
-            rtp_timestamp: RtpTimestamp::new(take_u32(&mut rest)?),
-            packet_count: take_u32(&mut rest)?,
-            octet_count: take_u32(&mut rest)?,
-        };
+        let info = SenderInfo::from_bytes(take(&mut rest)?);
         let (blocks, extension) = split_blocks(rest, raw.count)?;
         Some(Self {
             ssrc,
@@ -178,10 +213,7 @@ pub fn emit_sender_report(
     let content_len = 4 + SENDER_INFO_LEN + blocks.len() * BLOCK_LEN;
     let mut writer = begin(out, SENDER_REPORT, blocks.len(), content_len)?;
     writer.put_u32(ssrc.get());
-    writer.put(&info.ntp_timestamp.to_be_bytes());
-    writer.put_u32(info.rtp_timestamp.get());
-    writer.put_u32(info.packet_count);
-    writer.put_u32(info.octet_count);
+    info.put(&mut writer);
     for block in blocks {
         block.put(&mut writer);
     }
