@@ -6,9 +6,7 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::Command;
-
+use support::baresip::{self, Setup};
 use support::daemon::{Daemon, Program, test_file};
 use support::phone::Phone;
 use support::ports::PortBlock;
@@ -56,40 +54,16 @@ fn start_proxy(dir: &TempDir, first: u16, daemon: &Daemon, flags: &str) -> Guard
     sip::start_kamailio(&config, first + PROXY_PORT, dir)
 }
 
-/// Starts baresip, which takes calls with SRTP only.
+/// Starts baresip, which takes calls with SRTP only, and says what it hears.
 fn start_baresip(dir: &TempDir, first: u16) -> Guard {
-    let modules = "/usr/lib/baresip/modules";
-    assert!(
-        Path::new(modules).join("srtp.so").exists(),
-        "no {modules}/srtp.so: it is in the Debian package baresip-core"
-    );
-    let home = dir.join("baresip");
-    std::fs::create_dir(&home).expect("the directory can be made");
-    let rtp = first + BARESIP_RTP_PORT;
-    let values = [
-        ("modules", modules),
-        ("sip_port", &*(first + BARESIP_PORT).to_string()),
-        ("rtp_ports", &*format!("{rtp}-{}", rtp + 9)),
-    ];
-    let account = "<sip:baresip@127.0.0.1>;regint=0;mediaenc=srtp-mand;answermode=auto;\
-                   audio_codecs=PCMU/8000/1\n";
-    for (name, text) in [
-        ("config", filled("baresip/config", &values)),
-        ("accounts", account.to_owned()),
-        ("contacts", String::new()),
-    ] {
-        std::fs::write(home.join(name), text).expect("the configuration can be written");
-    }
-    let mut command = Command::new("baresip");
-    command.arg("-f").arg(&home).arg("-v");
-    let mut guard = Guard::start(command, "baresip-core", &dir.join("baresip.log"));
-    wait_for("baresip", || {
-        if let Some(status) = guard.exit_status() {
-            panic!("baresip ended with {status}\n{}", guard.log_tail());
-        }
-        guard.log().contains("baresip is ready").then_some(())
-    });
-    guard
+    let setup = Setup {
+        sip_port: first + BARESIP_PORT,
+        rtp_port: first + BARESIP_RTP_PORT,
+        account: "mediaenc=srtp-mand;answermode=auto;audio_codecs=PCMU/8000/1",
+        modules: &["g711.so", "aubridge.so", "srtp.so"],
+        config: "audio_player aubridge,loop\naudio_source aubridge,loop",
+    };
+    baresip::start(dir, &setup)
 }
 
 fn start_phone(dir: &TempDir, first: u16, media_port: u16) -> Guard {

@@ -6,8 +6,11 @@
     reason = "every test binary includes the whole module and uses only a part"
 )]
 
+pub(crate) mod baresip;
 pub(crate) mod call;
 pub(crate) mod daemon;
+pub(crate) mod digits;
+pub(crate) mod line;
 pub(crate) mod network;
 pub(crate) mod ng;
 pub(crate) mod phone;

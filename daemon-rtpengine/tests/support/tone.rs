@@ -1,4 +1,4 @@
-//! Tones: made, coded as PCMU, and found again.
+//! Tones: made, and found again in what was heard.
 
 use std::f64::consts::TAU;
 
@@ -17,17 +17,14 @@ pub(crate) struct Recording {
     pub(crate) samples: Vec<f64>,
 }
 
-/// Samples per second of PCMU (RFC 3551 §4.5.14).
-pub(crate) const PCMU_RATE_HZ: f64 = 8000.0;
-
 impl Tone {
-    /// `count` octets of PCMU, from sample number `first` on.
-    pub(crate) fn pcmu(&self, first: u32, count: u32) -> Vec<u8> {
+    /// `count` samples of it.
+    pub(crate) fn samples(&self, sample_rate_hz: u32, count: u32) -> Vec<i16> {
         let sample = |at: u32| {
-            let phase = TAU * self.frequency_hz * f64::from(at) / PCMU_RATE_HZ;
-            ulaw(self.amplitude * phase.sin())
+            let phase = TAU * self.frequency_hz * f64::from(at) / f64::from(sample_rate_hz);
+            sample(self.amplitude * phase.sin())
         };
-        (first..first + count).map(sample).collect()
+        (0..count).map(sample).collect()
     }
 
     /// How much louder than sent this tone was heard, in dB; 0.0 is what a clean line gives.
@@ -37,11 +34,20 @@ impl Tone {
 }
 
 impl Recording {
-    /// What PCMU says, at 8 kHz.
-    pub(crate) fn of_pcmu(octets: &[u8]) -> Self {
+    /// The last second before the last `end` seconds.
+    ///
+    /// # Panics
+    /// When it is not as long.
+    pub(crate) fn last_second(&self, end: f64) -> Self {
+        let position = |seconds: f64| {
+            let samples = sample_count(seconds * self.sample_rate_hz);
+            self.samples.len().checked_sub(samples)
+        };
+        let (from, to) = (position(1.0 + end), position(end));
+        let (from, to) = from.zip(to).expect("more than a second was heard");
         Self {
-            sample_rate_hz: PCMU_RATE_HZ,
-            samples: octets.iter().map(|octet| linear(*octet)).collect(),
+            sample_rate_hz: self.sample_rate_hz,
+            samples: self.samples[from..to].to_vec(),
         }
     }
 
@@ -57,25 +63,30 @@ impl Recording {
         let count = u32::try_from(self.samples.len()).expect("a test's recording is short");
         2.0 * power.max(0.0).sqrt() / f64::from(count)
     }
+
+    /// How far everything else is below the sine of this frequency, in dB.
+    pub(crate) fn purity_db(&self, frequency_hz: f64) -> f64 {
+        let count = u32::try_from(self.samples.len()).expect("a test's recording is short");
+        let all = self.samples.iter().map(|s| s * s).sum::<f64>() / f64::from(count);
+        let tone = self.amplitude_at(frequency_hz).powi(2) / 2.0;
+        10.0 * (tone / (all - tone).max(1e-9)).log10()
+    }
 }
 
-/// The µ-law octet of a sample: the standard's formula in 14 bits (ITU-T G.711, table 2).
-fn ulaw(sample: f64) -> u8 {
-    let nearest = (0..=u8::MAX).min_by(|a, b| {
-        let distance = |octet: u8| (linear(octet) - sample).abs();
-        distance(*a).total_cmp(&distance(*b))
-    });
-    nearest.unwrap_or(0xff)
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test's recording is short, and its length no less than 0"
+)]
+fn sample_count(count: f64) -> usize {
+    count.round() as usize
 }
 
-/// The sample of a µ-law octet (ITU-T G.711, table 2): sign, three bits of exponent, four of mantissa,
-/// all inverted.
-fn linear(octet: u8) -> f64 {
-    let bits = !octet;
-    let mantissa = f64::from(bits & 0x0f);
-    let exponent = i32::from((bits >> 4) & 0x07);
-    let size = (2.0 * mantissa + 33.0) * 2_f64.powi(exponent) - 33.0;
-    let sign = if bits & 0x80 == 0 { 1.0 } else { -1.0 };
-    // 8159 is the decision value of overload: the end of the 14-bit scale.
-    sign * size / 8159.0
+/// The 16-bit sample nearest to one of full scale 1.0.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clamped to what 16 bits hold"
+)]
+pub(crate) fn sample(value: f64) -> i16 {
+    (value * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
