@@ -143,7 +143,8 @@ impl Leftovers {
 pub struct Caller {
     client: Client,
     ip: Ipv4Addr,
-    media: Media,
+    /// What sides A and B take.
+    media: [Media; 2],
     srtp: Option<CryptoSuite>,
     /// Requests in flight.
     window: usize,
@@ -153,14 +154,15 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller that keeps `window` requests in flight. With `srtp`, side A offers `RTP/SAVP` with a key
+    /// A caller that keeps `window` requests in flight. Sides A and B take one codec each; if they differ, the
+    /// daemon is told to offer B its own alone. With `srtp`, side A offers `RTP/SAVP` with a key
     /// of its own for each call, and side B is offered `RTP/AVP`. Calls use the pairs of `ports` in turn; there
     /// must be at least one.
     #[must_use]
     pub const fn new(
         client: Client,
         ip: Ipv4Addr,
-        media: Media,
+        media: [Media; 2],
         srtp: Option<CryptoSuite>,
         window: usize,
         ports: Vec<[u16; 2]>,
@@ -329,7 +331,17 @@ impl Caller {
             request.push("transport-protocol", Value::str("RTP/AVP"));
         }
         let attributes: Vec<String> = key.map(sdes::offer).into_iter().collect();
-        let text = sdp::write(local, &self.media, profile, &attributes);
+        let text = sdp::write(local, &self.media[side], profile, &attributes);
+        if step == Step::Offer && self.media[0] != self.media[1] {
+            let mut codec = Value::dict();
+            codec
+                .push("mask", Value::List(vec![Value::str("all")]))
+                .push(
+                    "transcode",
+                    Value::List(vec![Value::str(self.media[1].name())]),
+                );
+            request.push("codec", codec);
+        }
         let replace = ["origin", "session-connection"].map(Value::str);
         request
             .push("sdp", Value::string(text))
@@ -346,7 +358,8 @@ impl Caller {
         reply: Result<Document, NgError>,
     ) -> Result<(), ReplyError> {
         let text = &description(reply)?;
-        draft.daemon[1 - step as usize] = Some(sdp::endpoint(text, &self.media)?);
+        draft.daemon[1 - step as usize] =
+            Some(sdp::endpoint(text, &self.media[1 - step as usize])?);
         if let (Some(suite), Step::Answer) = (self.srtp, step) {
             draft.keys[1] = Some(sdes::answer(text, suite)?);
         }

@@ -7,6 +7,7 @@
 //! | [`calls`] | offer, answer and delete many calls, and check what the daemon says |
 //! | [`load`] | paced RTP both ways through those calls; checks each packet that comes back |
 //! | [`secure`] | SDES, DTLS-SRTP and ICE at the generator's end |
+//! | [`piece`] | one packet's transcoding, for micro-benchmarks |
 //! | [`process`] | what a process used: CPU by thread, memory, descriptors, context switches |
 //! | [`daemon`] | starts a daemon on chosen cores and ends it |
 //! | [`host`] | cores, priorities, limits and the network namespace of the generator |
@@ -28,6 +29,7 @@ pub mod host;
 pub mod load;
 pub mod measure;
 pub mod ng;
+pub mod piece;
 pub mod process;
 pub mod sdp;
 pub mod secure;

@@ -41,6 +41,7 @@ pub fn write(local: SocketAddrV4, media: &Media, profile: &str, attributes: &[St
     let Media {
         payload_type,
         rtpmap,
+        fmtp,
         ptime_ms,
         ..
     } = media;
@@ -49,6 +50,9 @@ pub fn write(local: SocketAddrV4, media: &Media, profile: &str, attributes: &[St
          m=audio {port} {profile} {payload_type}\r\na=rtpmap:{payload_type} {rtpmap}\r\n\
          a=ptime:{ptime_ms}\r\na=sendrecv\r\n"
     );
+    if !fmtp.is_empty() {
+        text.push_str(&format!("a=fmtp:{payload_type} {fmtp}\r\n"));
+    }
     for attribute in attributes {
         text.push_str("a=");
         text.push_str(attribute);

@@ -10,6 +10,7 @@ mod compare;
 mod demo;
 mod deny;
 mod fuzz;
+mod instructions;
 mod npm;
 mod packages;
 mod shell;
@@ -41,6 +42,9 @@ enum Task {
     Bench {
         /// Only those whose name contains this
         filter: Option<String>,
+        /// Count the instructions of codecs, resampler and transcoder instead (needs valgrind)
+        #[arg(long)]
+        instructions: bool,
     },
     /// Fuzz one target for a while
     Fuzz(fuzz::FuzzArgs),
@@ -53,7 +57,11 @@ fn main() -> anyhow::Result<()> {
         Task::Ci => ci::run(),
         Task::Deny => deny::run(),
         Task::Compare(args) => compare::run(&args),
-        Task::Bench { filter } => {
+        Task::Bench {
+            filter,
+            instructions: true,
+        } => instructions::run(filter.as_deref()),
+        Task::Bench { filter, .. } => {
             let mut cargo = shell::cargo(["bench", "--package", "voxplane-benches", "--"]);
             shell::run(cargo.args(filter))
         }

@@ -10,13 +10,19 @@
 //! repeated, reordered, damaged or sent to the wrong party is known as such. Latency runs from the send
 //! (interpolated within one `sendmmsg`) to the kernel's receive stamp: the generator's own scheduling is
 //! not in it.
+//!
+//! Nothing of that survives a transcoder. Parties with different codecs say something ([`voice`]) instead, what
+//! comes back is numbered by its timestamps, and when all is over each stream's last packets are decoded and
+//! looked for in what the other party said ([`Content`]).
 
 mod batch;
+mod ear;
 mod live;
 pub(crate) mod packet;
 mod socket;
 mod stream;
 mod tally;
+pub mod voice;
 mod worker;
 
 use std::net::SocketAddrV4;
@@ -24,12 +30,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub use ear::Content;
 pub use live::{Live, Progress};
 pub use socket::SocketPair;
 pub use tally::{StreamTally, Tally, histogram};
 pub use worker::run;
 
 use crate::secure::StreamKeys;
+use voice::Voice;
 
 /// What is sent: one packet of `payload_bytes` each `ptime_ms`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +46,13 @@ pub struct Media {
     pub payload_type: u8,
     /// Value of `a=rtpmap` behind the payload type.
     pub rtpmap: &'static str,
+    /// Value of `a=fmtp` behind the payload type; empty if there is none.
+    pub fmtp: &'static str,
     /// RTP clock.
     pub clock_rate_hz: u32,
     /// Time between packets.
     pub ptime_ms: u32,
-    /// Bytes behind the RTP header; at least 16, for the marks, at most 1400.
+    /// Bytes behind the RTP header; at least 16, for the marks, at most 1400. A [`Voice`] has its own.
     pub payload_bytes: usize,
 }
 
@@ -51,10 +61,49 @@ impl Media {
     pub const PCMU: Self = Self {
         payload_type: 0,
         rtpmap: "PCMU/8000",
+        fmtp: "",
         clock_rate_hz: 8000,
         ptime_ms: 20,
         payload_bytes: 160,
     };
+
+    /// G.711 A-law, 20 ms.
+    pub const PCMA: Self = Self {
+        payload_type: 8,
+        rtpmap: "PCMA/8000",
+        ..Self::PCMU
+    };
+
+    /// G.722, 20 ms, with the clock rate of RFC 3551 §4.5.2.
+    pub const G722: Self = Self {
+        payload_type: 9,
+        rtpmap: "G722/8000",
+        ..Self::PCMU
+    };
+
+    /// Opus, 20 ms, as browsers offer it.
+    pub const OPUS: Self = Self {
+        payload_type: 111,
+        rtpmap: "opus/48000/2",
+        fmtp: "minptime=10;useinbandfec=1",
+        clock_rate_hz: 48_000,
+        ptime_ms: 20,
+        payload_bytes: 80,
+    };
+
+    /// Encoding name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.rtpmap
+            .split_once('/')
+            .map_or(self.rtpmap, |(name, _)| name)
+    }
+
+    /// Ticks of the RTP clock in a packet.
+    #[must_use]
+    pub const fn ticks(&self) -> u32 {
+        self.clock_rate_hz / 1000 * self.ptime_ms
+    }
 
     /// Time between packets.
     #[must_use]
@@ -93,8 +142,12 @@ pub struct Plan {
     pub nap: Option<Duration>,
     /// First RTP sequence number, about.
     pub first_sequence: u16,
+    /// Packets that each stream sends at once when it starts, before it goes on with one each packet time.
+    pub burst: u64,
     /// What is sent.
     pub media: Media,
+    /// What sides A and B say in place of marked payloads, each in its codec.
+    pub voices: Option<Arc<[Voice; 2]>>,
 }
 
 impl Plan {
@@ -118,8 +171,20 @@ impl Plan {
             steady: steady..steady + measured,
             nap: Some(Self::NAP),
             first_sequence: 1000,
+            burst: 0,
             media,
+            voices: None,
         }
+    }
+
+    /// What a stream sends.
+    fn media_of(&self, stream: usize) -> &Media {
+        self.voice_of(stream).map_or(&self.media, Voice::media)
+    }
+
+    /// What a stream says.
+    fn voice_of(&self, stream: usize) -> Option<&Voice> {
+        self.voices.as_ref().map(|voices| &voices[stream & 1])
     }
 
     /// Waits until a time of this plan.

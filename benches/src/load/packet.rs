@@ -45,11 +45,7 @@ pub(crate) enum Defect {
 
 /// Writes a packet and returns its length. `buffer` holds at least 28 bytes and the payload.
 pub(crate) fn write(buffer: &mut [u8], header: Header, mark: Mark, payload_bytes: usize) -> usize {
-    buffer[0] = 0x80;
-    buffer[1] = header.payload_type | if header.marker { 0x80 } else { 0 };
-    buffer[2..4].copy_from_slice(&header.sequence.to_be_bytes());
-    buffer[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
-    buffer[8..12].copy_from_slice(&header.ssrc.to_be_bytes());
+    write_header(buffer, header);
     buffer[12..16].copy_from_slice(MAGIC);
     buffer[16..20].copy_from_slice(&mark.stream.to_be_bytes());
     buffer[20..28].copy_from_slice(&mark.number.to_be_bytes());
@@ -59,13 +55,29 @@ pub(crate) fn write(buffer: &mut [u8], header: Header, mark: Mark, payload_bytes
     len
 }
 
+/// Writes a packet and returns its length. `buffer` holds at least 12 bytes and the payload.
+pub(crate) fn write_payload(buffer: &mut [u8], header: Header, payload: &[u8]) -> usize {
+    let len = HEADER_BYTES + payload.len();
+    write_header(buffer, header);
+    buffer[HEADER_BYTES..len].copy_from_slice(payload);
+    len
+}
+
+fn write_header(buffer: &mut [u8], header: Header) {
+    buffer[0] = 0x80;
+    buffer[1] = header.payload_type | if header.marker { 0x80 } else { 0 };
+    buffer[2..4].copy_from_slice(&header.sequence.to_be_bytes());
+    buffer[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
+    buffer[8..12].copy_from_slice(&header.ssrc.to_be_bytes());
+}
+
 /// Whether a packet, secured or not, is RTCP (RFC 5761 §4: packet types 192 to 223).
 pub(crate) fn is_rtcp(packet: &[u8]) -> bool {
     packet.get(1).is_some_and(|kind| (192..224).contains(kind))
 }
 
-/// Reads a packet and checks every byte of it but the header's fields.
-pub(crate) fn read(packet: &[u8], payload_bytes: usize) -> Result<(Header, Mark), Defect> {
+/// Reads a packet's header.
+pub(crate) fn read_header(packet: &[u8]) -> Result<(Header, &[u8]), Defect> {
     let (Some((header, payload)), Some(0x80)) =
         (packet.split_first_chunk::<HEADER_BYTES>(), packet.first())
     else {
@@ -75,6 +87,19 @@ pub(crate) fn read(packet: &[u8], payload_bytes: usize) -> Result<(Header, Mark)
         return Err(Defect::Rtcp);
     }
     let [_, kind, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *header;
+    let header = Header {
+        payload_type: kind & 0x7f,
+        marker: kind & 0x80 != 0,
+        sequence: u16::from_be_bytes([s0, s1]),
+        timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+        ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
+    };
+    Ok((header, payload))
+}
+
+/// Reads a packet and checks every byte of it but the header's fields.
+pub(crate) fn read(packet: &[u8], payload_bytes: usize) -> Result<(Header, Mark), Defect> {
+    let (header, payload) = read_header(packet)?;
     let Some((mark, filling)) = payload.split_first_chunk::<MARK_BYTES>() else {
         return Err(Defect::Payload);
     };
@@ -89,16 +114,7 @@ pub(crate) fn read(packet: &[u8], payload_bytes: usize) -> Result<(Header, Mark)
     {
         return Err(Defect::Payload);
     }
-    Ok((
-        Header {
-            payload_type: kind & 0x7f,
-            marker: kind & 0x80 != 0,
-            sequence: u16::from_be_bytes([s0, s1]),
-            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
-            ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
-        },
-        mark,
-    ))
+    Ok((header, mark))
 }
 
 /// `len` bytes that differ from packet to packet; `len` is at most a slot.

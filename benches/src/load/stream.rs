@@ -42,7 +42,7 @@ impl Sender {
             ssrc: scattered ^ 0x5eed_0000,
             first_sequence: plan.first_sequence.wrapping_add(u16::from(jitter)),
             first_timestamp: scattered >> 3,
-            timestamp_step: plan.media.clock_rate_hz * plan.media.ptime_ms / 1000,
+            timestamp_step: plan.media_of(index as usize).ticks(),
             skip,
             sent_ns: Box::new([0; SENT_TIMES]),
             count: 0,
@@ -65,7 +65,8 @@ impl Sender {
             stream: self.index,
             number,
         };
-        (self.header(number, plan.media.payload_type), mark, measured)
+        let payload_type = plan.media_of(self.index as usize).payload_type;
+        (self.header(number, payload_type), mark, measured)
     }
 
     /// The header that packet `number` has.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::Content;
+
 /// Longest time a histogram holds, in µs; more is counted as this.
 const LONGEST_US: u64 = 60_000_000;
 
@@ -22,6 +24,8 @@ pub struct StreamTally {
     pub jitter: Duration,
     /// Whether anything came at all.
     pub heard: bool,
+    /// What came sounds like; `None` without voices, or if it cannot be said.
+    pub content: Option<Content>,
 }
 
 /// A run, or several added up.
@@ -43,6 +47,11 @@ pub struct Tally {
     pub unauthentic: u64,
     /// Packets that are not RTP.
     pub malformed: u64,
+    /// Packets of a voice whose timestamp does not follow from their sequence number, or whose source is
+    /// another than before.
+    pub discontinuous: u64,
+    /// Streams whose sound at the end is not what the other party said ([`Content::is_faithful`]).
+    pub unfaithful: u64,
     /// Packets of another stream than the one whose port they came from and to.
     pub misrouted: u64,
     /// Packets from a port the daemon did not give out.
@@ -67,6 +76,8 @@ impl Default for Tally {
             damaged: 0,
             unauthentic: 0,
             malformed: 0,
+            discontinuous: 0,
+            unfaithful: 0,
             misrouted: 0,
             unknown_source: 0,
             rewritten: 0,
@@ -89,6 +100,8 @@ impl Tally {
         self.damaged += other.damaged;
         self.unauthentic += other.unauthentic;
         self.malformed += other.malformed;
+        self.discontinuous += other.discontinuous;
+        self.unfaithful += other.unfaithful;
         self.misrouted += other.misrouted;
         self.unknown_source += other.unknown_source;
         self.rewritten += other.rewritten;
@@ -144,6 +157,28 @@ impl Tally {
         both
     }
 
+    /// From a word's being said to its arrival, over what a wire would take, at a quantile, 0 to 1: the packets'
+    /// latency and what their content lies behind, in the direction in which that is more. `None` if there is no
+    /// stream whose content is faithful.
+    #[must_use]
+    pub fn audio_delay(&self, quantile: f64) -> Option<Duration> {
+        // An odd stream hears side A.
+        let of = |direction: usize| {
+            let streams = self.streams.iter().skip(direction ^ 1).step_by(2);
+            let mut lags: Vec<i64> = streams
+                .filter_map(|stream| stream.content.filter(Content::is_faithful))
+                .map(|content| content.lag_us)
+                .collect();
+            lags.sort_unstable();
+            let last = lags.len().checked_sub(1)?;
+            let at = (0..=last).rfind(|at| *at as f64 <= last as f64 * quantile)?;
+            let latency = self.latency_us[direction].value_at_quantile(quantile);
+            let sum = i64::try_from(latency).ok()?.saturating_add(lags[at]);
+            Some(Duration::from_micros(u64::try_from(sum).unwrap_or(0)))
+        };
+        of(0).into_iter().chain(of(1)).max()
+    }
+
     /// Everything that a correct daemon never causes, loss and reordering apart.
     #[must_use]
     pub fn faults(&self) -> u64 {
@@ -151,6 +186,8 @@ impl Tally {
             + self.damaged
             + self.unauthentic
             + self.malformed
+            + self.discontinuous
+            + self.unfaithful
             + self.misrouted
             + self.unknown_source
             + self.duplicates()

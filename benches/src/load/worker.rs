@@ -1,5 +1,6 @@
 //! The generator thread's loop: send what is due, take what came, and, without a core of its own, sleep.
 
+use std::cmp::Ordering;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,11 @@ use std::time::Duration;
 use media_core::srtp::UnprotectError;
 
 use super::batch::{ReceiveBatch, Received, SEND_SLOTS, SendBatch};
+use super::ear::{Broken, Ear};
 use super::live::Delta;
 use super::packet::{self, Defect};
 use super::stream::{Arrival, Receiver, Sender};
-use super::{Job, Live, Plan, SocketPair, Tally, nanoseconds, realtime_ns};
+use super::{Content, Job, Live, Plan, SocketPair, Tally, nanoseconds, realtime_ns};
 use crate::host;
 use crate::secure::srtp::Slot;
 
@@ -28,6 +30,8 @@ struct Worker {
     sockets: Vec<Arc<SocketPair>>,
     senders: Vec<Sender>,
     receivers: Vec<Receiver>,
+    /// By stream, when there are voices.
+    ears: Vec<Ear>,
     /// Stream by the daemon's port.
     by_port: Vec<Option<u32>>,
     plan: Plan,
@@ -54,6 +58,10 @@ impl Worker {
         let rounds = plan.rampup.as_nanos() / plan.media.interval().as_nanos().max(1);
         let count = streams.len().max(1);
         let receivers = streams.iter().map(|_| Receiver::default()).collect();
+        let ears = match &plan.voices {
+            Some(_) => streams.iter().map(|_| Ear::default()).collect(),
+            None => Vec::new(),
+        };
         let senders = streams
             .into_iter()
             .enumerate()
@@ -67,6 +75,7 @@ impl Worker {
             .collect();
         Self {
             receivers,
+            ears,
             sockets,
             senders,
             by_port,
@@ -128,7 +137,13 @@ impl Worker {
                 break;
             }
             let i = order[position % streams];
-            if (position / streams) as u64 >= self.senders[i].skip {
+            let round = (position / streams) as u64;
+            let copies = match round.cmp(&self.senders[i].skip) {
+                Ordering::Less => 0,
+                Ordering::Equal => 1 + self.plan.burst,
+                Ordering::Greater => 1,
+            };
+            for _ in 0..copies {
                 let next_socket = self.senders[i].config.socket;
                 if self.send.len() == SEND_SLOTS || next_socket != socket {
                     self.flush(socket);
@@ -154,8 +169,15 @@ impl Worker {
         }
         let payload_bytes = self.plan.media.payload_bytes;
         let slot = &mut self.slot;
+        let voice = self.plan.voice_of(i);
         self.send.push(sender.config.daemon, |buffer| {
-            let write = |to: &mut [u8]| packet::write(to, header, mark, payload_bytes);
+            let write = |to: &mut [u8]| match voice {
+                None => packet::write(to, header, mark, payload_bytes),
+                Some(voice) => {
+                    let payload = voice.payload(mark.number + shift(i));
+                    packet::write_payload(to, header, payload)
+                }
+            };
             match &mut sender.secure {
                 None => write(buffer),
                 Some(secure) => secure.protect(slot, buffer, write),
@@ -235,8 +257,15 @@ impl Worker {
             }
             _ => bytes,
         };
-        let media = &self.plan.media;
-        let (header, mark) = match packet::read(bytes, media.payload_bytes) {
+        // A party is spoken to in its own codec.
+        let media = self.plan.media_of(i);
+        let read = match self.plan.voices {
+            None => {
+                packet::read(bytes, media.payload_bytes).map(|(header, mark)| (header, Ok(mark)))
+            }
+            Some(_) => packet::read_header(bytes).map(|(header, payload)| (header, Err(payload))),
+        };
+        let (header, content) = match read {
             Ok(read) => read,
             Err(Defect::Malformed) => {
                 tally.malformed += 1;
@@ -252,7 +281,8 @@ impl Worker {
             }
         };
         let sender = &self.senders[i ^ 1];
-        if !is_expected(&self.senders[i], socket, from) || mark.stream as usize != i ^ 1 {
+        let is_of_another = content.is_ok_and(|mark| mark.stream as usize != i ^ 1);
+        if !is_expected(&self.senders[i], socket, from) || is_of_another {
             tally.misrouted += 1;
             return;
         }
@@ -260,8 +290,18 @@ impl Worker {
             tally.wrong_payload_type += 1;
             return;
         }
+        let number = match content {
+            Ok(mark) => mark.number,
+            Err(payload) => match self.ears[i].hear(header, payload, media) {
+                Ok(number) => number,
+                Err(Broken) => {
+                    tally.discontinuous += 1;
+                    return;
+                }
+            },
+        };
         let receiver = &mut self.receivers[i];
-        match receiver.arrive(mark.number, sender) {
+        match receiver.arrive(number, sender) {
             Arrival::NeverSent => {
                 tally.damaged += 1;
                 return;
@@ -270,9 +310,10 @@ impl Worker {
             Arrival::Newest { skipped } => self.delta.missing += skipped.cast_signed(),
             Arrival::Late => self.delta.missing -= 1,
         }
-        tally.rewritten += u64::from(header != sender.header(mark.number, media.payload_type));
+        tally.rewritten +=
+            u64::from(content.is_ok() && header != sender.header(number, media.payload_type));
         let jitter_before = receiver.jitter_ns();
-        if let Some(latency_ns) = receiver.measure(mark.number, stamp_ns, sender) {
+        if let Some(latency_ns) = receiver.measure(number, stamp_ns, sender) {
             // An odd stream hears side A.
             tally.latency_us[(i & 1) ^ 1].saturating_record(latency_ns / 1000);
         }
@@ -293,10 +334,23 @@ impl Worker {
         for (i, receiver) in self.receivers.iter_mut().enumerate() {
             receiver.tally.sent = self.senders[i ^ 1].measured_count();
             receiver.tally.jitter = Duration::from_nanos(receiver.jitter_ns());
+            if let (Some(ear), Some(said)) = (self.ears.get(i), self.plan.voice_of(i ^ 1)) {
+                let media = self.plan.media_of(i);
+                receiver.tally.content = ear.content(media, said, shift(i ^ 1));
+                let is_faithful = |content: Content| content.is_faithful();
+                self.tally.unfaithful +=
+                    u64::from(!receiver.tally.content.is_some_and(is_faithful));
+            }
         }
         self.tally.streams = self.receivers.iter().map(|r| r.tally).collect();
         self.tally
     }
+}
+
+/// Packets by which what a stream says is ahead of the voice's beginning: each says something else at a time, so
+/// that a party that hears another's is known to.
+const fn shift(stream: usize) -> u64 {
+    stream as u64 * 37
 }
 
 /// Whether a packet of stream `own` may come to this socket from there.

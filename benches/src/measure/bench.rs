@@ -2,12 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::MeasureError;
 use media_core::srtp::CryptoSuite;
 
 use crate::calls::{Caller, Cycles, Leftovers};
+use crate::load::voice::Voice;
 use crate::load::{Media, SocketPair};
 use crate::ng::Client;
 use crate::process::{Sample, Usage};
@@ -31,6 +33,11 @@ pub struct BenchConfig {
     pub window: usize,
     /// What is sent.
     pub media: Media,
+    /// Side B takes and sends this instead, so that the daemon has to transcode; both sides then say something.
+    /// Both codecs must have a [`Voice`].
+    pub far: Option<Media>,
+    /// Packets that each stream sends at once when it starts.
+    pub burst: u64,
     /// Side A's media is SRTP of this suite, with keys in SDP; side B's is plain RTP.
     pub srtp: Option<CryptoSuite>,
 }
@@ -48,6 +55,8 @@ impl BenchConfig {
             first_port: 61_000,
             window: 8,
             media: Media::PCMU,
+            far: None,
+            burst: 0,
             srtp: None,
         }
     }
@@ -69,6 +78,8 @@ pub struct Bench {
     pub(super) caller: Caller,
     /// By thread: sockets of side A, then of side B.
     pub(super) sockets: Vec<Vec<Arc<SocketPair>>>,
+    /// With [`BenchConfig::far`], of sides A and B.
+    pub(super) voices: Option<Arc<[Voice; 2]>>,
 }
 
 /// A daemon with calls but no media.
@@ -111,7 +122,7 @@ impl Bench {
     /// Opens the generator's sockets. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`MeasureError::Sockets`] or [`MeasureError::Ng`].
+    /// [`MeasureError::Sockets`], [`MeasureError::Ng`], or [`MeasureError::Voice`].
     pub fn new(config: BenchConfig) -> Result<Self, MeasureError> {
         let mut next = config.first_port;
         let per_thread = config.sockets.max(1);
@@ -130,18 +141,29 @@ impl Bench {
                     .map(move |pairs| [pairs[k].port(), pairs[k + per_thread].port()])
             })
             .collect();
-        let client = Client::connect(config.ng, format!("bench{}", std::process::id()))?;
+        let far = config.far.as_ref();
+        let voice = |media| Voice::new(media);
+        let voices = match far {
+            Some(far) => Some(Arc::new([voice(&config.media)?, voice(far)?])),
+            None => None,
+        };
+        // A daemon answers a cookie that it has seen with what it said then.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("bench{}-{number}", std::process::id());
+        let client = Client::connect(config.ng, prefix)?;
         Ok(Self {
             caller: Caller::new(
                 client,
                 Ipv4Addr::LOCALHOST,
-                config.media.clone(),
+                [&config.media, far.unwrap_or(&config.media)].map(Media::clone),
                 config.srtp,
                 config.window,
                 ports,
             ),
             config,
             sockets,
+            voices,
         })
     }
 

@@ -105,6 +105,8 @@ impl Bench {
             phases.warmup,
             phases.measured,
         );
+        plan.voices = self.voices.clone();
+        plan.burst = self.config.burst;
         let spins = self.config.spins();
         plan.nap = plan.nap.filter(|_| !spins);
         let threads = self.start(&calls, &plan, &live);

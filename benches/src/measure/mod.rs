@@ -7,6 +7,9 @@
 //!   generator's side as on the daemon's.
 //! - Loss: of the packets sent in the measured phase, those not back a second after the last one.
 //! - Latency: from the generator's send to the kernel's receive stamp at the other side.
+//! - Added audio delay, where codecs differ: that latency and what the sound lies behind within its packets, found
+//!   by comparing what was heard with what the sender's codec would have given. Filters and encoders
+//!   of the daemon are in it, those of the generator are not.
 //! - DTLS calls per second: offer, answer, a full DTLS 1.2 handshake with the generator as its client, delete;
 //!   several at a time.
 //! - First decrypted audio: from the answer's arrival at the WebRTC side, through ICE and DTLS, until that
@@ -27,6 +30,7 @@ pub use load::{Generator, LoadReport};
 pub use secure::{DtlsSetups, FirstAudio};
 
 use crate::calls::CallError;
+use crate::load::voice::NoVoice;
 use crate::ng::NgError;
 use crate::process::ProcessError;
 use crate::secure::SecureError;
@@ -55,6 +59,9 @@ pub enum MeasureError {
     /// The generator's own sockets could not be had.
     #[error("no sockets for the generator")]
     Sockets(#[from] std::io::Error),
+    /// Nothing to say in a codec.
+    #[error(transparent)]
+    Voice(#[from] NoVoice),
     /// A call with DTLS-SRTP failed.
     #[error("a call with DTLS-SRTP failed")]
     Secure(#[from] SecureError),

@@ -11,7 +11,7 @@ use super::Setting;
 use super::table::{Better, Value};
 
 /// Makes one experiment with a fresh daemon.
-type Experiment = fn(&Daemon, &Setting) -> Result<Vec<Value>>;
+pub(super) type Experiment = fn(&Daemon, &Setting) -> Result<Vec<Value>>;
 
 /// In the order of the table.
 pub(super) const EXPERIMENTS: [(&str, Experiment); 12] = [
@@ -99,7 +99,7 @@ fn load(daemon: &Daemon, setting: &Setting, load: &Load) -> Result<LoadReport> {
 }
 
 /// Says what a run's figures do not.
-fn warn(report: &LoadReport) {
+pub(super) fn warn(report: &LoadReport) {
     if report.generator.limited() {
         eprintln!(
             "  the generator was its own limit: lag p99 {:?}, {:.2} cores, {} drops",
@@ -108,11 +108,13 @@ fn warn(report: &LoadReport) {
     }
     if report.faults() > 0 {
         eprintln!(
-            "  {} faults: {} unauthentic, {} damaged, {} silent streams, {:?}",
+            "  {} faults: {} unauthentic, {} damaged, {} discontinuous, {} silent streams, {} of another content, {:?}",
             report.faults(),
             report.tally.unauthentic,
             report.tally.damaged,
+            report.tally.discontinuous,
             report.tally.silent(),
+            report.tally.unfaithful,
             report.leftovers
         );
     }
@@ -196,26 +198,39 @@ fn idle(daemon: &Daemon, setting: &Setting) -> Result<Vec<Value>> {
 }
 
 fn capacity(daemon: &Daemon, setting: &Setting, with: &Load, target: f64) -> Result<Vec<Value>> {
-    let limits = CapacityLimits::default();
-    let found = bench(daemon, setting, with.srtp)?.capacity(
-        &limits,
-        Phases::measuring(setting.seconds),
-        |run, good| {
-            eprintln!(
-                "  {} calls: {} ({:.2} cores, {:.4} % lost, p99 {:?})",
-                run.calls,
-                if good { "carried" } else { "not carried" },
-                run.usage.cores(),
-                run.tally.loss() * 100.0,
-                run.latency(0.99)
-            );
-        },
-    )?;
+    let bench = bench(daemon, setting, with.srtp)?;
+    carried(
+        bench,
+        setting,
+        &CapacityLimits::default(),
+        with.name,
+        target,
+    )
+}
+
+/// The most calls that are carried, in rows that begin with `name`.
+pub(super) fn carried(
+    mut bench: Bench,
+    setting: &Setting,
+    limits: &CapacityLimits,
+    name: &str,
+    target: f64,
+) -> Result<Vec<Value>> {
+    let found = bench.capacity(limits, Phases::measuring(setting.seconds), |run, good| {
+        eprintln!(
+            "  {} calls: {} ({:.2} cores, {:.4} % lost, p99 {:?})",
+            run.calls,
+            if good { "carried" } else { "not carried" },
+            run.usage.cores(),
+            run.tally.loss() * 100.0,
+            run.latency(0.99)
+        );
+    })?;
     let mut values = Vec::new();
     if found.end == CapacityEnd::Generator {
         eprintln!("  the generator ended the search: the daemon may carry more");
     }
-    let row = |name: &str| format!("{}{name}", with.name);
+    let row = |what: &str| format!("{name}{what}");
     values.push(Value::new(
         row(match found.end {
             CapacityEnd::Daemon => "calls carried by one core",

@@ -3,6 +3,7 @@
 
 mod experiments;
 mod table;
+mod transcode;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     quick: bool,
     /// Only experiments whose name contains this: relay, memory, idle, signalling, capacity, srtp,
-    /// dtls, handshakes, webrtc
+    /// dtls, handshakes, webrtc, transcode
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Only the relay of this many calls
@@ -58,6 +59,10 @@ pub(crate) struct Setting {
     generator_cpu: usize,
     /// Of the relay experiment that `--calls` asks for.
     calls: usize,
+    /// All that there are.
+    cpus: Vec<usize>,
+    /// How the daemon was started.
+    daemon: DaemonConfig,
 }
 
 /// One of the two daemons.
@@ -93,10 +98,12 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
         }
     };
     let contenders = [contender(&ours, &args.ours), contender(&args.against, &[])];
-    let setting = Setting {
+    let setting = |contender: &Contender| Setting {
         seconds: if args.quick { 2 } else { args.seconds },
         generator_cpu,
         calls: args.calls.unwrap_or(0),
+        cpus: cpus.clone(),
+        daemon: contender.config.clone(),
     };
     let reps = if args.quick { 1 } else { args.reps.max(1) };
 
@@ -109,6 +116,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
         Some(_) => vec![RELAY_AS_ASKED],
         None => EXPERIMENTS
             .into_iter()
+            .chain(transcode::EXPERIMENTS)
             .filter(|(name, _)| wanted(name))
             .collect(),
     };
@@ -120,7 +128,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
                 eprintln!("{name} {rep}/{reps}: {}", contender.version);
                 let daemon = Daemon::start(&contender.config)?;
                 let _preferred = host::Preference::begin();
-                let values = experiment(&daemon, &setting).with_context(|| {
+                let values = experiment(&daemon, &setting(contender)).with_context(|| {
                     format!("{name} with {}: {}", contender.version, daemon.log_tail())
                 })?;
                 for value in values {
