@@ -153,9 +153,7 @@ impl Transcoder {
         if *self.plan == *plan {
             return;
         }
-        if self.plan.hold != plan.hold {
-            self.buffer = JitterBuffer::new(plan.hold);
-        }
+        self.buffer.set_hold(plan.hold);
         if self.plan.target != plan.target {
             let position = self.sink.take().map(|sink| sink.position());
             if let (Some(numbering), Some(at), Some(expected)) =
