@@ -48,6 +48,8 @@ pub fn jitter(data: &[u8]) {
     let (mut seq, mut timestamp, mut at_us) = (0_u16, 0_u32, 0_u64);
     let (mut taken, mut left, mut dropped) = (0, 0, 0);
     let mut last: Option<u16> = None;
+    // The number that leaves next, unless it is lost.
+    let mut next: Option<u16> = None;
     for &[step, ticks, wait_ms, action] in rest.as_chunks().0 {
         at_us += u64::from(wait_ms) * 1000;
         // Most steps are small; the ends of the range leap.
@@ -63,11 +65,14 @@ pub fn jitter(data: &[u8]) {
             15 => {
                 dropped += buffer.len();
                 buffer.reset();
-                last = None;
+                (last, next) = (None, None);
             }
             _ => {}
         }
         let before = buffer.len();
+        let expected = *next.get_or_insert(seq);
+        let ahead = SeqNo::new(seq).distance_from(SeqNo::new(expected));
+        let begins_anew = ahead.unsigned_abs() >= 64;
         let pushed = buffer.push(
             SeqNo::new(seq),
             RtpTimestamp::new(timestamp),
@@ -78,13 +83,15 @@ pub fn jitter(data: &[u8]) {
         match pushed {
             Ok(()) => {
                 taken += 1;
-                if buffer.len() <= before {
-                    // Began anew.
+                if begins_anew {
                     dropped += before;
-                    last = None;
+                    (last, next) = (None, Some(seq));
                 }
             }
-            Err(Refused::Late | Refused::Duplicate) => assert!(buffer.len() == before),
+            Err(refused) => {
+                assert_eq!(refused == Refused::Late, ahead < 0);
+                assert!(!begins_anew && buffer.len() == before);
+            }
         }
         if let Some(due) = buffer.due_us() {
             assert!(due <= at_us + 300_000, "held for {} µs", due - at_us);
@@ -100,6 +107,7 @@ pub fn jitter(data: &[u8]) {
                 assert_eq!(ahead, i16::try_from(released.missing).expect("few") + 1);
             }
             last = Some(released.item);
+            next = Some(released.item.wrapping_add(1));
         }
         assert!(buffer.len() <= 64);
     }
