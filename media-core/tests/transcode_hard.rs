@@ -310,7 +310,10 @@ fn payload_types_that_nobody_agreed_on_are_dropped_or_go_on_as_they_are() {
         let received = call.finish();
         let got = got(&received);
         check_unbroken(&got, 160);
-        let strange = received.iter().zip(&got).filter(|r| r.1.payload_type == 111);
+        let strange = received
+            .iter()
+            .zip(&got)
+            .filter(|r| r.1.payload_type == 111);
         let payloads = strange.map(|(r, _)| RtpPacket::parse(&r.packet).unwrap().payload().len());
         match unlisted {
             Unlisted::Drop => {
@@ -349,10 +352,7 @@ fn payloads_of_every_length_pass_every_decoder() {
         }
         let received = call.finish();
         let bad = call.dropped(DropReason::Undecodable);
-        assert!(
-            (1..=lengths.len() as u64).contains(&bad),
-            "{from:?}: {bad}"
-        );
+        assert!((1..=lengths.len() as u64).contains(&bad), "{from:?}: {bad}");
         if can_speak {
             let (heard, _) = hear(&received[received.len() - 40..], &to);
             let (pure, level_db) = purity(&heard, 8000);

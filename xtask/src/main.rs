@@ -12,6 +12,8 @@ mod deny;
 mod fuzz;
 mod npm;
 mod packages;
+mod quality;
+mod readme;
 mod shell;
 mod suite;
 
@@ -37,6 +39,8 @@ enum Task {
     Deny,
     /// Run our daemon and rtpengine in turns under the same load and print the ratios
     Compare(compare::CompareArgs),
+    /// Judge by PESQ what our daemon and rtpengine make of speech, and fail if ours is not as good
+    Quality(quality::QualityArgs),
     /// Run the micro-benchmarks
     Bench {
         /// Only those whose name contains this
@@ -53,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         Task::Ci => ci::run(),
         Task::Deny => deny::run(),
         Task::Compare(args) => compare::run(&args),
+        Task::Quality(args) => quality::run(&args),
         Task::Bench { filter } => {
             let mut cargo = shell::cargo(["bench", "--package", "voxplane-benches", "--"]);
             shell::run(cargo.args(filter))

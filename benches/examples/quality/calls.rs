@@ -46,8 +46,14 @@ pub(crate) fn make(daemon: &Daemon, wishes: &[Wish<'_>]) -> Result<Vec<[Received
     let mut client = Client::connect(daemon.ng(), "quality")?;
     let mut sides = Vec::new();
     for (n, wish) in wishes.iter().enumerate() {
-        let [a, b] = establish(&mut client, &format!("quality-{n}"), &wish.voices)
-            .with_context(|| format!("{}: {}", wish.voices.map(|v| v.name).join(" and "), daemon.log_tail()))?;
+        let [a, b] =
+            establish(&mut client, &format!("quality-{n}"), &wish.voices).with_context(|| {
+                format!(
+                    "{}: {}",
+                    wish.voices.map(|v| v.name).join(" and "),
+                    daemon.log_tail()
+                )
+            })?;
         sides.extend([a, b]);
     }
     let mut sends = Vec::new();
@@ -104,7 +110,9 @@ fn exchange(sides: &mut [Side], sends: Vec<(Duration, usize, Vec<u8>)>) -> Resul
             return Ok(());
         }
         let next = sends.peek().map_or(end, |send| send.0);
-        let wait = next.saturating_sub(begin.elapsed()).max(Duration::from_micros(1));
+        let wait = next
+            .saturating_sub(begin.elapsed())
+            .max(Duration::from_micros(1));
         let readable = {
             let fds: Vec<_> = sides.iter().map(|side| side.socket.as_fd()).collect();
             host::wait_readable(&fds, wait)?

@@ -98,7 +98,10 @@ fn levelled(samples: &[i16]) -> Vec<i16> {
     };
     let blocks: Vec<f64> = samples.chunks(200).map(power).collect();
     let loudest = blocks.iter().copied().fold(0.0, f64::max);
-    let spoken: Vec<f64> = blocks.into_iter().filter(|p| *p > loudest / 1000.0).collect();
+    let spoken: Vec<f64> = blocks
+        .into_iter()
+        .filter(|p| *p > loudest / 1000.0)
+        .collect();
     let mean = spoken.iter().sum::<f64>() / spoken.len().max(1) as f64;
     let wanted = 32_768.0 * 10_f64.powf(LEVEL_DBOV / 20.0);
     let gain = wanted / mean.sqrt().max(1.0);
