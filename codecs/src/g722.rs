@@ -234,6 +234,7 @@ impl Decoder for G722Decoder {
         let (mut lows, mut highs) = ([0; BLOCK], [0; BLOCK]);
         let Some(upper) = &mut self.upper else {
             self.low_concealer.conceal(out);
+            follow(&mut self.low, out);
             double(out);
             return;
         };
@@ -242,10 +243,22 @@ impl Decoder for G722Decoder {
             let (l, h) = (&mut lows[..octets], &mut highs[..octets]);
             self.low_concealer.conceal(l);
             upper.concealer.conceal_like(&self.low_concealer, h);
+            follow(&mut self.low, l);
+            for sample in h.iter() {
+                upper.high.encode(*sample);
+            }
             let mut pairs = [0; 2 * BLOCK];
             upper.bank.join(&lows, &highs, &mut pairs[..2 * octets]);
             out.copy_from_slice(&pairs[..out.len()]);
         }
+    }
+}
+
+/// Lets the predictor learn from what was invented: nearer to what the far one has learnt meanwhile than what
+/// it knew before (as ITU-T G.722 Appendix III does by encoding it).
+fn follow(low: &mut Low, invented: &[i16]) {
+    for sample in invented {
+        low.encode(*sample);
     }
 }
 

@@ -3,10 +3,13 @@
 //!
 //! ```text
 //!                     lost
-//! ──heard──┤ ├──────────┬──────┬─────────…  loudness 1 for 10 ms, then −20 % per 10 ms, silent from 60 ms
+//! ──heard──┤ ├──────────┬──────┬─────────…  loudness 1 for 10 ms, then −25 % per 10 ms, silent from 50 ms
 //!   └─ a ─┴┘└─ a ─┴─ a ─┴ b a ─┴─ c b a …   one period at first, two and three later: no hum
-//!                                 ┤↘↗├───heard──   faded over 3 to 10 ms, none of it later than it came
+//!                                 ┤↘↗├───heard──   faded over 1 to 4 ms, none of it later than it came
 //! ```
+//! The times are those at which PESQ finds speech best that lost 3 or 10 % of its packets of 20 ms
+//! (`docs/decisions/014-quality.md`).
+//!
 //! On the good path it copies samples into a ring and does nothing else.
 
 mod pitch;
@@ -18,14 +21,14 @@ const PERIOD_MS: (usize, usize) = (5, 15);
 /// What is remembered: three of the longest periods and a quarter, to fade one end into the other.
 const HISTORY_MS: usize = 49;
 /// Full loudness until then, silence from the second on.
-const FADE_MS: (usize, usize) = (10, 60);
+const FADE_MS: (usize, usize) = (10, 50);
 /// Over how long what is heard again is faded in: the first, growing with what was lost to the second.
-const REJOIN_MS: (usize, usize) = (3, 10);
+const REJOIN_MS: (usize, usize) = (1, 4);
 /// Over how long the step between what was heard and what is invented shrinks to nothing.
 const STEP_MS: usize = 1;
 /// Periods that a cycle may span, and after how long it takes one more.
 const MOST_PERIODS: usize = 3;
-const LENGTHEN_MS: usize = 10;
+const LENGTHEN_MS: usize = 20;
 /// 1 as a weight.
 const ONE: i32 = 1 << 14;
 
@@ -175,7 +178,7 @@ impl Concealer {
         let quarter = (loss.period / 4).max(1);
         let left = end - loss.at;
         if left == quarter {
-            // Time to prepare the passage to the next cycle: two periods after 10 ms, three after 20.
+            // Time to prepare the passage to the next cycle: two periods after 20 ms, three after 40.
             let periods = 1 + loss.filled / self.samples(LENGTHEN_MS).max(1);
             let periods = periods.min(MOST_PERIODS);
             loss.next_start = end - loss.period * periods;

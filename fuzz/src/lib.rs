@@ -9,6 +9,7 @@ mod codecs;
 mod dtls;
 mod fmtp;
 mod ice;
+mod media;
 mod ng;
 mod sdp;
 mod srtp;
@@ -21,6 +22,7 @@ pub use audio::{resample, tone};
 pub use dtls::dtls;
 pub use fmtp::codec_fmtp;
 pub use ice::{ice, ice_candidate};
+pub use media::{dtmf, jitter, transcode};
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
 pub use sdp::{sdp, sdp_attributes};
 pub use srtp::{srtcp, srtp};
@@ -58,7 +60,10 @@ targets!(
     srtp,
     srtcp,
     resample,
-    tone
+    tone,
+    dtmf,
+    jitter,
+    transcode
 );
 
 /// The target of that name.

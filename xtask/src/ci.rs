@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::{deny, fuzz, packages, shell, suite};
+use crate::{deny, fuzz, packages, quality, shell, suite};
 
 /// A step's name and what it runs.
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("packages", packages::install),
     ("format", || {
         shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))
@@ -41,6 +41,7 @@ const STEPS: [Step; 9] = [
     ("licences and versions", deny::run),
     ("fuzz build", || fuzz::build().map(drop)),
     ("tests", suite::run),
+    ("quality", quality::run_short),
     ("benches run once", || {
         // In the tests' profile: a bench's own takes minutes to link.
         shell::run(&mut shell::cargo([

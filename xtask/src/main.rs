@@ -13,6 +13,8 @@ mod fuzz;
 mod instructions;
 mod npm;
 mod packages;
+mod quality;
+mod readme;
 mod shell;
 mod suite;
 
@@ -38,6 +40,8 @@ enum Task {
     Deny,
     /// Run our daemon and rtpengine in turns under the same load and print the ratios
     Compare(compare::CompareArgs),
+    /// Judge by PESQ what our daemon and rtpengine make of speech, and fail if ours is not as good
+    Quality(quality::QualityArgs),
     /// Run the micro-benchmarks
     Bench {
         /// Only those whose name contains this
@@ -57,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Task::Ci => ci::run(),
         Task::Deny => deny::run(),
         Task::Compare(args) => compare::run(&args),
+        Task::Quality(args) => quality::run(&args),
         Task::Bench {
             filter,
             instructions: true,

@@ -13,7 +13,7 @@ use benches::host;
 use crate::{npm, shell};
 
 /// Package, and a program of it to look for where there is no dpkg.
-const NEEDED: [(&str, &str); 13] = [
+const NEEDED: [(&str, &str); 15] = [
     // The daemon we replace: oracle of the NG tests, other side of `compare`.
     ("rtpengine-daemon", "rtpengine"),
     // The SIP proxy that drives us, with its rtpengine module.
@@ -36,6 +36,9 @@ const NEEDED: [(&str, &str); 13] = [
     ("espeak-ng", "espeak-ng"),
     // The other G.722. A library; where no dpkg knows of it, its test finds out.
     ("libspandsp-dev", "cc"),
+    // Builds PESQ, which judges speech, in an environment of its own.
+    ("python3-venv", "python3"),
+    ("python3-dev", "python3"),
     // Builds libFuzzer.
     ("g++", "g++"),
 ];

@@ -116,6 +116,11 @@ impl<T> JitterBuffer<T> {
         }
     }
 
+    /// Holds packets in another way from now on, those held already as well.
+    pub fn set_hold(&mut self, hold: Hold) {
+        self.hold = hold;
+    }
+
     /// Packets held.
     #[must_use]
     pub fn len(&self) -> usize {

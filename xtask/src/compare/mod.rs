@@ -13,9 +13,9 @@ use benches::daemon::{self, Daemon, DaemonConfig};
 use benches::host;
 use clap::Args;
 
-use crate::{packages, shell};
+use crate::{packages, readme, shell};
 use experiments::{EXPERIMENTS, RELAY_AS_ASKED};
-use table::{Table, update_readme};
+use table::Table;
 
 /// Options of `cargo xtask compare`.
 #[derive(Args)]
@@ -148,7 +148,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let about = about(&contenders)?;
     println!("{about}\n\n{}", table.text());
     if args.readme {
-        update_readme(&format!("{}\n\n{about}", table.markdown()))?;
+        readme::update("compare", &format!("{}\n\n{about}", table.markdown()))?;
     }
     let missed = table.missed();
     if args.check {

@@ -2,13 +2,6 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
-
-use crate::shell;
-
-const BEGIN: &str = "<!-- compare: begin -->";
-const END: &str = "<!-- compare: end -->";
-
 /// Which way a ratio should go.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Better {
@@ -203,21 +196,6 @@ fn show(values: &[f64]) -> String {
     format!("{} [{}..{}]", number(middle), number(least), number(most))
 }
 
-/// Replaces what stands between the two marks in README.md.
-pub(super) fn update_readme(table: &str) -> Result<()> {
-    let path = shell::root().join("README.md");
-    let text = std::fs::read_to_string(&path)?;
-    let text = replace(&text, table).context("README.md has lost its compare marks")?;
-    std::fs::write(path, text)?;
-    Ok(())
-}
-
-fn replace(text: &str, table: &str) -> Option<String> {
-    let begin = text.find(BEGIN)? + BEGIN.len();
-    let end = begin + text[begin..].find(END)?;
-    Some(format!("{}\n{table}\n{}", &text[..begin], &text[end..]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,15 +229,5 @@ mod tests {
         assert_eq!(table(&[3.0], &[4.0]).missed().len(), 1);
         assert_eq!(table(&[11.0], &[400.0]).missed().len(), 1);
         assert!(table(&[1.0], &[0.0]).missed().is_empty());
-    }
-
-    #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb");
-        assert_eq!(
-            replace(&text, "new").unwrap(),
-            format!("a\n{BEGIN}\nnew\n{END}\nb")
-        );
-        assert!(replace("no marks", "new").is_none());
     }
 }

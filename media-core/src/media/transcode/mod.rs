@@ -156,9 +156,7 @@ impl Transcoder {
         if *self.plan == *plan {
             return;
         }
-        if self.plan.hold != plan.hold {
-            self.buffer = JitterBuffer::new(plan.hold);
-        }
+        self.buffer.set_hold(plan.hold);
         if self.plan.target != plan.target {
             let position = self.sink.take().map(|sink| sink.position());
             if let (Some(numbering), Some(at), Some(expected)) =
@@ -424,6 +422,9 @@ impl Transcoder {
         else {
             return;
         };
+        // One packet may claim eight seconds, and must not make us send them at once.
+        let most = clock.get().saturating_mul(CONCEAL_MS) / 1000;
+        let ticks = u32::from(ticks).min(most);
         let rate = u64::from(sink.format().sample_rate.get());
         let samples = u64::from(ticks) * rate / u64::from(clock.get());
         let mut left = usize::try_from(samples).unwrap_or(0);

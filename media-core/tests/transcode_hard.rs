@@ -1,0 +1,617 @@
+//! What peers do to transcoded calls that they should not, in virtual time: payload types, time stamps and
+//! senders that change, pauses, loss, drifting clocks, and a codec agreed anew in the middle.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panic"
+)]
+
+use std::f64::consts::TAU;
+use std::sync::Arc;
+use std::time::Duration;
+
+use codecs::registry::{self, Codec, Settings};
+use codecs::{Encoder, Pcm, PcmFormat};
+use media_core::engine::{Command, DropReason, StreamCounters};
+use media_core::media::jitter::Hold;
+use media_core::media::transcode::{CodecUse, Plan, Rule, Unlisted};
+use media_core::testing::{LinkConfig, PeerId, Received, World};
+use media_core::units::{CallKey, PayloadType, RtpTimestamp, SeqNo, Ssrc};
+use media_core::wire::rtp::{RtpBuilder, RtpHeader, RtpPacket};
+
+const CALL: CallKey = CallKey::new(1);
+const FRAME: Duration = Duration::from_millis(20);
+const LOUDNESS: f64 = 16_000.0;
+const PERFECT: LinkConfig = LinkConfig {
+    loss: 0.0,
+    duplicate: 0.0,
+    reorder: 0.0,
+    reorder_hold: Duration::ZERO,
+    delay: Duration::from_millis(30),
+    jitter: Duration::ZERO,
+};
+
+fn number(number: u8) -> PayloadType {
+    PayloadType::new(number).unwrap()
+}
+
+fn coded(codec: &'static Codec, payload_type: u8) -> CodecUse {
+    CodecUse {
+        codec,
+        payload_type: number(payload_type),
+        fmtp: "".into(),
+        ptime_ms: 20,
+    }
+}
+
+fn codec(name: &str, payload_type: u8) -> CodecUse {
+    let (clock, channels) = match name {
+        "opus" => (48_000, 2),
+        _ => (8000, 1),
+    };
+    coded(
+        registry::by_name(name, clock, channels).unwrap(),
+        payload_type,
+    )
+}
+
+/// All of `from` is decoded and becomes `to`; nothing else passes.
+fn plan(from: &[CodecUse], to: &CodecUse) -> Plan {
+    let rules = from
+        .iter()
+        .map(|from| (from.payload_type, Rule::Decode(from.clone())));
+    let mut plan = Plan::new(rules.collect());
+    plan.target = Some(to.clone());
+    plan.unlisted = Unlisted::Drop;
+    plan
+}
+
+/// Sends 20 ms of 440 Hz at a time, in whatever codec, under numbers that a test may bend.
+struct Speaker {
+    codec: CodecUse,
+    encoder: Box<dyn Encoder>,
+    ssrc: u32,
+    seq: u16,
+    timestamp: u32,
+    /// Seconds of the tone that have been spoken.
+    spoken: f64,
+}
+
+impl Speaker {
+    fn new(codec: &CodecUse) -> Self {
+        Self {
+            encoder: codec.codec.encoder(&Settings::default()).unwrap(),
+            codec: codec.clone(),
+            ssrc: 7,
+            seq: 65_500,
+            timestamp: u32::MAX - 10_000,
+            spoken: 0.0,
+        }
+    }
+
+    /// Goes on in another codec.
+    fn speak(&mut self, codec: &CodecUse) {
+        self.encoder = codec.codec.encoder(&Settings::default()).unwrap();
+        self.codec = codec.clone();
+    }
+
+    fn ticks(&self) -> u32 {
+        self.codec.codec.clock_rate_hz / 50
+    }
+
+    /// Time passes without a word, and no number is used up.
+    fn pause(&mut self, frames: u32) {
+        self.timestamp = self.timestamp.wrapping_add(frames * self.ticks());
+    }
+
+    fn packet(&mut self) -> Vec<u8> {
+        let format = self.encoder.format();
+        let rate = f64::from(format.sample_rate.get());
+        let wave: Vec<i16> = (0..format.sample_rate.get() / 50)
+            .flat_map(|k| {
+                let at = self.spoken + f64::from(k) / rate;
+                let sample = ((at * 440.0 * TAU).sin() * LOUDNESS) as i16;
+                std::iter::repeat_n(sample, usize::from(format.channels))
+            })
+            .collect();
+        self.spoken += 0.02;
+        let mut payload = [0; 1500];
+        let samples = &wave;
+        let len = self
+            .encoder
+            .encode(Pcm { format, samples }, &mut payload)
+            .unwrap();
+        self.packet_of(self.codec.payload_type, &payload[..len])
+    }
+
+    /// A packet of any payload in the next one's place.
+    fn packet_of(&mut self, payload_type: PayloadType, payload: &[u8]) -> Vec<u8> {
+        let header = RtpHeader::new(
+            payload_type,
+            SeqNo::new(self.seq),
+            RtpTimestamp::new(self.timestamp),
+            Ssrc::new(self.ssrc),
+        );
+        self.seq = self.seq.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(self.ticks());
+        RtpBuilder::new(header, payload).to_vec().unwrap()
+    }
+
+    fn packets(&mut self, count: usize) -> Vec<Vec<u8>> {
+        (0..count).map(|_| self.packet()).collect()
+    }
+}
+
+struct Call {
+    world: World,
+    parties: [PeerId; 2],
+    counters: Arc<StreamCounters>,
+}
+
+/// Party 0's stream is treated as `plan` says on its way to party 1.
+fn call(plan: Plan, uplink: LinkConfig) -> Call {
+    let mut world = World::new(11);
+    let parties = [world.peer(uplink, PERFECT), world.peer(PERFECT, PERFECT)];
+    let counters = Arc::default();
+    let mut call = Call {
+        world,
+        parties,
+        counters,
+    };
+    call.follow(plan);
+    call
+}
+
+impl Call {
+    /// What the session does when the parties agree anew.
+    fn follow(&mut self, plan: Plan) {
+        let [a, b] = self.parties;
+        let mut route = self.world.route(CALL, a, &[b]);
+        route.transcode = Some(Arc::new(plan));
+        route.counters = Arc::clone(&self.counters);
+        let back = self.world.route(CALL, b, &[a]);
+        for (peer, route) in [(a, route), (b, back)] {
+            let socket = self.world.socket(peer);
+            self.world.command(Command::Route {
+                socket,
+                route: Box::new(route),
+            });
+        }
+    }
+
+    /// Party 0 sends a packet per frame, and the last one arrives.
+    fn play(&mut self, packets: Vec<Vec<u8>>) {
+        let frames = u32::try_from(packets.len()).unwrap();
+        self.world.play(self.parties[0], FRAME, packets);
+        self.world.run_for(FRAME * frames);
+    }
+
+    /// Everything on its way arrives; returns it.
+    fn finish(&mut self) -> Vec<Received> {
+        self.world.run_for(Duration::from_secs(3));
+        assert_eq!(self.world.slots_in_use(), 0);
+        self.world.received(self.parties[1])
+    }
+
+    fn dropped(&self, reason: DropReason) -> u64 {
+        self.counters.dropped_for(reason)
+    }
+}
+
+/// A packet that came, as far as tests look at it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Got {
+    payload_type: u8,
+    seq: u16,
+    timestamp: u32,
+    ssrc: u32,
+    marker: bool,
+}
+
+fn got(received: &[Received]) -> Vec<Got> {
+    let got = |received: &Received| {
+        let rtp = RtpPacket::parse(&received.packet).unwrap();
+        Got {
+            payload_type: rtp.payload_type().get(),
+            seq: rtp.sequence_number().get(),
+            timestamp: rtp.timestamp().get(),
+            ssrc: rtp.ssrc().get(),
+            marker: rtp.header().marker(),
+        }
+    };
+    received.iter().map(got).collect()
+}
+
+/// Checks that numbers go up by one, that nothing changes its sender, and that time goes on by `ticks` from
+/// packet to packet except in front of a marker, where it may leap but not go back.
+fn check_unbroken(got: &[Got], ticks: u32) {
+    assert!(got[0].marker, "{:?}", got[0]);
+    for pair in got.windows(2) {
+        let [before, after] = pair else { continue };
+        assert_eq!(after.seq, before.seq.wrapping_add(1), "{pair:?}");
+        assert_eq!(after.ssrc, before.ssrc, "{pair:?}");
+        let step = after.timestamp.wrapping_sub(before.timestamp);
+        if after.marker {
+            assert!(step < 1 << 31, "{pair:?}");
+        } else {
+            assert_eq!(step, ticks, "{pair:?}");
+        }
+    }
+}
+
+/// What a receiver hears of it, mono.
+fn hear(received: &[Received], codec: &CodecUse) -> (Vec<i16>, PcmFormat) {
+    let mut decoder = codec.codec.decoder(&Settings::default()).unwrap();
+    let channels = usize::from(decoder.format().channels);
+    let mut heard = Vec::new();
+    for received in received {
+        let rtp = RtpPacket::parse(&received.packet).unwrap();
+        let mut samples = [0; 11_520];
+        let n = decoder.decode(rtp.payload(), &mut samples).unwrap();
+        heard.extend(samples[..n].chunks(channels).map(|channels| channels[0]));
+    }
+    (heard, decoder.format())
+}
+
+/// The part of the power that is at 440 Hz, and the whole in dB of what was spoken.
+fn purity(samples: &[i16], rate: u32) -> (f64, f64) {
+    let n = samples.len() as f64;
+    let (mut sin, mut cos, mut all) = (0.0, 0.0, 0.0);
+    for (k, sample) in samples.iter().enumerate() {
+        let (s, c) = (k as f64 * 440.0 * TAU / f64::from(rate)).sin_cos();
+        let sample = f64::from(*sample);
+        sin += sample * s;
+        cos += sample * c;
+        all += sample * sample;
+    }
+    let at_440 = 2.0 * (sin * sin + cos * cos) / n;
+    let level_db = 10.0 * (all / n / (LOUDNESS * LOUDNESS / 2.0)).log10();
+    (at_440 / all, level_db)
+}
+
+#[test]
+fn payload_type_that_changes_in_mid_call_breaks_nothing() {
+    let codecs = [codec("PCMA", 8), codec("G722", 9), codec("opus", 96)];
+    let to = codec("PCMU", 0);
+    let mut call = call(plan(&codecs, &to), PERFECT);
+    let mut speaker = Speaker::new(&codecs[0]);
+    for turn in 0..12 {
+        speaker.speak(&codecs[turn % 3]);
+        call.play(speaker.packets(25));
+    }
+    let received = call.finish();
+    check_unbroken(&got(&received), 160);
+    assert!((299..=300).contains(&received.len()), "{}", received.len());
+    let (heard, _) = hear(&received, &to);
+    // A codec's delay shifts the tone at each change; none is longer than 6.5 ms.
+    for stretch in heard.chunks_exact(4000).skip(1) {
+        let (_, level_db) = purity(stretch, 8000);
+        assert!(level_db.abs() < 1.5, "{level_db} dB");
+    }
+    assert_eq!(call.counters.concealed.get(), 0);
+}
+
+#[test]
+fn payload_types_that_nobody_agreed_on_are_dropped_or_go_on_as_they_are() {
+    for unlisted in [Unlisted::Drop, Unlisted::Forward] {
+        let (from, to) = (codec("PCMA", 8), codec("PCMU", 0));
+        let mut plan = plan(std::slice::from_ref(&from), &to);
+        plan.unlisted = unlisted;
+        let mut call = call(plan, PERFECT);
+        let mut speaker = Speaker::new(&from);
+        let mut packets = Vec::new();
+        for n in 0..100 {
+            packets.push(match n % 10 {
+                5 => speaker.packet_of(number(111), &[1, 2, 3]),
+                _ => speaker.packet(),
+            });
+        }
+        call.play(packets);
+        let received = call.finish();
+        let got = got(&received);
+        check_unbroken(&got, 160);
+        let strange = received
+            .iter()
+            .zip(&got)
+            .filter(|r| r.1.payload_type == 111);
+        let payloads = strange.map(|(r, _)| RtpPacket::parse(&r.packet).unwrap().payload().len());
+        match unlisted {
+            Unlisted::Drop => {
+                assert_eq!(payloads.count(), 0);
+                assert_eq!(received.len(), 90);
+                assert_eq!(call.dropped(DropReason::NotNegotiated), 10);
+            }
+            Unlisted::Forward => {
+                assert!(payloads.eq([3; 10]));
+                assert_eq!(received.len(), 100);
+                assert_eq!(call.dropped(DropReason::NotNegotiated), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn payloads_of_every_length_pass_every_decoder() {
+    let to = codec("PCMU", 0);
+    for from in registry::CODECS.iter().map(|codec| coded(codec, 100)) {
+        let mut call = call(plan(std::slice::from_ref(&from), &to), PERFECT);
+        let mut speaker = Speaker::new(&from);
+        let lengths = [0, 1, 2, 3, 159, 160, 161, 1275, 1276, 1277, 1500];
+        // What 20 ms of L16 at the higher rates take no packet of a test holds.
+        let can_speak = from.codec.ptime_within(20, 1400) == 20;
+        for length in lengths {
+            let payload: Vec<u8> = (0..length).map(|n| (n % 251) as u8 ^ 0x55).collect();
+            let strange = speaker.packet_of(from.payload_type, &payload);
+            call.play(vec![strange]);
+            if can_speak {
+                call.play(speaker.packets(5));
+            }
+        }
+        if can_speak {
+            call.play(speaker.packets(50));
+        }
+        let received = call.finish();
+        let bad = call.dropped(DropReason::Undecodable);
+        assert!((1..=lengths.len() as u64).contains(&bad), "{from:?}: {bad}");
+        if can_speak {
+            let (heard, _) = hear(&received[received.len() - 40..], &to);
+            let (pure, level_db) = purity(&heard, 8000);
+            assert!(
+                pure > 0.95 && level_db.abs() < 1.0,
+                "{from:?}: {pure} at {level_db} dB"
+            );
+        }
+    }
+}
+
+#[test]
+fn time_stamps_that_jump_never_stop_a_stream() {
+    let (from, to) = (codec("PCMA", 8), codec("PCMU", 0));
+    let second = 8000;
+    for jump in [
+        second as i32,
+        30 * second,
+        70 * second,
+        i32::MAX,
+        i32::MIN,
+        -10,
+        -second,
+        -3600 * second,
+    ] {
+        let mut call = call(plan(std::slice::from_ref(&from), &to), PERFECT);
+        let mut speaker = Speaker::new(&from);
+        call.play(speaker.packets(50));
+        speaker.timestamp = speaker.timestamp.wrapping_add(jump.cast_unsigned());
+        call.play(speaker.packets(50));
+        let received = call.finish();
+        let got = got(&received);
+        assert_eq!(got.len(), 100, "{jump}");
+        check_unbroken(&got, 160);
+        let markers: Vec<usize> = (0..got.len()).filter(|n| got[*n].marker).collect();
+        assert_eq!(markers, [0, 50], "{jump}");
+        let leap = got[50].timestamp.wrapping_sub(got[49].timestamp);
+        // A pause stays one; what no pause explains is a new time line, tied to ours.
+        let expected = match jump {
+            1..480_000 => 160 + jump.cast_unsigned(),
+            _ => 160,
+        };
+        assert_eq!(leap, expected, "{jump}");
+    }
+}
+
+#[test]
+fn another_sender_is_followed_and_its_numbers_begin_anew() {
+    let (from, to) = (codec("PCMA", 8), codec("PCMU", 0));
+    let mut call = call(plan(std::slice::from_ref(&from), &to), PERFECT);
+    let mut speakers = [Speaker::new(&from), Speaker::new(&from)];
+    speakers[1].ssrc = 8;
+    (speakers[1].seq, speakers[1].timestamp) = (20_000, 777);
+    for turn in 0..4 {
+        call.play(speakers[turn % 2].packets(50));
+    }
+    let received = call.finish();
+    let all = got(&received);
+    assert_eq!(all.len(), 200);
+    for stretch in all.chunks(50) {
+        check_unbroken(stretch, 160);
+    }
+    assert_eq!(all[50].ssrc, 8);
+    assert_eq!((all[50].seq, all[50].timestamp), (20_000, 777));
+
+    // Two that speak at once: each packet is heard, none is kept.
+    let mix = (0..100).map(|n| speakers[n % 2].packet()).collect();
+    call.play(mix);
+    let received = call.finish();
+    assert_eq!(received.len(), 100);
+    assert!(got(&received).iter().all(|got| got.marker));
+}
+
+#[test]
+fn half_of_the_packets_lost_leaves_sound_of_full_length() {
+    for (name, least_db) in [("PCMA", -9.0), ("G722", -9.0), ("opus", -9.0)] {
+        let (from, to) = (codec(name, 96), codec("PCMU", 0));
+        let uplink = LinkConfig {
+            loss: 0.5,
+            ..PERFECT
+        };
+        let mut call = call(plan(std::slice::from_ref(&from), &to), uplink);
+        let mut speaker = Speaker::new(&from);
+        call.play(speaker.packets(1000));
+        let received = call.finish();
+        let got = got(&received);
+        check_unbroken(&got, 160);
+        let span = got[got.len() - 1].timestamp.wrapping_sub(got[0].timestamp) / 160 + 1;
+        assert!((985..=1000).contains(&span), "{name}: {span}");
+        assert!(received.len() > 970, "{name}: {}", received.len());
+        assert!(call.counters.concealed.get() > 400, "{name}");
+        let (heard, _) = hear(&received, &to);
+        let (_, level_db) = purity(&heard, 8000);
+        assert!(level_db > least_db, "{name}: {level_db} dB");
+    }
+}
+
+#[test]
+fn two_seconds_without_a_packet_are_neither_filled_nor_made_up_for() {
+    let hold = Hold::Delay {
+        min_ms: 0,
+        max_ms: 100,
+    };
+    for (lost, hold) in [
+        (false, Hold::Order),
+        (true, Hold::Order),
+        (false, hold),
+        (true, hold),
+    ] {
+        let (from, to) = (codec("PCMA", 8), codec("PCMU", 0));
+        let mut plan = plan(std::slice::from_ref(&from), &to);
+        plan.hold = hold;
+        let mut call = call(plan, PERFECT);
+        let mut speaker = Speaker::new(&from);
+        let mut delays = Vec::new();
+        for _ in 0..3 {
+            call.play(speaker.packets(100));
+            if lost {
+                speaker.packets(100);
+            } else {
+                speaker.pause(100);
+            }
+            call.world.run_for(FRAME * 100);
+        }
+        let received = call.finish();
+        let got = got(&received);
+        check_unbroken(&got, 160);
+        let invented = received.len() - 300;
+        assert!(invented <= 12 * 2, "{invented} of {lost} {hold:?}");
+        for (n, at) in [(0, 0), (100, 200), (200, 400)] {
+            let first = got.iter().position(|got| {
+                let since = got.timestamp.wrapping_sub(u32::MAX - 10_000) / 160;
+                since == at
+            });
+            let first = first.unwrap_or_else(|| panic!("{n}: {lost} {hold:?}"));
+            delays.push(received[first].at - FRAME * at);
+        }
+        for delay in delays {
+            let most = PERFECT.delay * 2 + Duration::from_millis(2);
+            assert!(delay <= most, "{delay:?}: {lost} {hold:?}");
+        }
+    }
+}
+
+#[test]
+fn clock_that_drifts_for_an_hour_adds_no_delay() {
+    const PACKETS: u64 = 180_000;
+    let holds = [
+        (Hold::Order, 0),
+        (
+            Hold::Delay {
+                min_ms: 40,
+                max_ms: 40,
+            },
+            40,
+        ),
+        (
+            Hold::Delay {
+                min_ms: 0,
+                max_ms: 200,
+            },
+            0,
+        ),
+    ];
+    for (hold, added_ms) in holds {
+        for ppm in [-200_i64, 200] {
+            let (from, to) = (codec("PCMA", 8), codec("PCMU", 0));
+            let mut plan = plan(std::slice::from_ref(&from), &to);
+            plan.hold = hold;
+            let mut call = call(plan, PERFECT);
+            let mut speaker = Speaker::new(&from);
+            let one = speaker.packet();
+            let payload = RtpPacket::parse(&one).unwrap().payload().to_vec();
+            let frame_us = u64::try_from(20_000 + 20_000 * ppm / 1_000_000).unwrap();
+            let frame = Duration::from_micros(frame_us);
+            let mut sent = 0;
+            let mut longest = [Duration::ZERO; 2];
+            let mut first = None;
+            while sent < PACKETS {
+                let minute: Vec<Vec<u8>> = (0..3000)
+                    .map(|_| speaker.packet_of(from.payload_type, &payload))
+                    .collect();
+                call.world.play(call.parties[0], frame, minute);
+                call.world.run_for(frame * 3000);
+                let received = call.world.received(call.parties[1]);
+                for (got, received) in got(&received).iter().zip(&received) {
+                    let first = *first.get_or_insert(got.timestamp);
+                    let n = got.timestamp.wrapping_sub(first) / 160;
+                    let delay = received.at.saturating_sub(frame * n + PERFECT.delay * 2);
+                    let half = usize::from(u64::from(n) > PACKETS / 2);
+                    longest[half] = longest[half].max(delay);
+                }
+                sent += 3000;
+            }
+            call.finish();
+            let most = Duration::from_millis(added_ms + 3);
+            assert!(
+                longest.iter().all(|longest| *longest <= most),
+                "{hold:?} {ppm} ppm: {longest:?}"
+            );
+            assert_eq!(call.counters.concealed.get(), 0, "{hold:?} {ppm} ppm");
+        }
+    }
+}
+
+#[test]
+fn codec_agreed_anew_in_mid_call_goes_on_where_the_old_one_ended() {
+    let [pcma, g722, opus] = [codec("PCMA", 8), codec("G722", 9), codec("opus", 96)];
+    let pcmu = codec("PCMU", 0);
+    let order = Hold::Order;
+    let delay = Hold::Delay {
+        min_ms: 60,
+        max_ms: 60,
+    };
+    let mut call = call(plan(std::slice::from_ref(&pcma), &pcmu), PERFECT);
+    let mut speaker = Speaker::new(&pcma);
+    call.play(speaker.packets(50));
+    let mut turns = Vec::new();
+    for (from, to, hold) in [
+        (&pcma, &g722, order),
+        (&g722, &pcmu, delay),
+        (&opus, &pcmu, delay),
+        (&opus, &g722, order),
+        (&g722, &opus, order),
+        (&pcma, &pcmu, order),
+    ] {
+        let mut plan = plan(std::slice::from_ref(from), to);
+        plan.hold = hold;
+        call.follow(plan);
+        speaker.speak(from);
+        call.play(speaker.packets(50));
+        turns.push((to.payload_type.get(), to.codec.clock_rate_hz / 50));
+    }
+    let received = call.finish();
+    let all = got(&received);
+    // What is on its way or held in a codec that is no longer agreed on is lost: at four of the changes.
+    assert!((335..=350).contains(&all.len()), "{}", all.len());
+    for pair in all.windows(2) {
+        assert_eq!(pair[1].seq, pair[0].seq.wrapping_add(1), "{pair:?}");
+        let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
+        assert!(step <= 2 * 960, "{pair:?}");
+    }
+    for (payload_type, ticks) in turns {
+        let of_it: Vec<Got> = all
+            .iter()
+            .filter(|got| got.payload_type == payload_type)
+            .copied()
+            .collect();
+        assert!(of_it.len() >= 44, "{payload_type}");
+        let steady = of_it
+            .windows(2)
+            .filter(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) == ticks)
+            .count();
+        assert!(steady >= of_it.len() - 4, "{payload_type}: {steady}");
+    }
+    let (heard, _) = hear(&received[received.len() - 40..], &pcmu);
+    let (pure, level_db) = purity(&heard, 8000);
+    assert!(
+        pure > 0.95 && level_db.abs() < 1.0,
+        "{pure} at {level_db} dB"
+    );
+}
