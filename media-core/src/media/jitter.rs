@@ -15,11 +15,11 @@ const SPAN: usize = 64;
 /// Longest wait for a missing packet in [`Hold::Order`], microseconds.
 const ORDER_WAIT_US: u64 = 100_000;
 /// Packets after which the observed reordering is forgotten, in two steps.
-const MEMORY: u32 = 250;
+const MEMORY: u32 = 500;
 /// Packets by which one may be overtaken and still be waited for.
 const MAX_DEPTH: u16 = 8;
-/// What is assumed of a stream that has just begun.
-const FIRST_DEPTH: u16 = 2;
+/// What is assumed of a stream that has just begun, until [`MEMORY`] packets have come.
+const FIRST_DEPTH: u16 = 3;
 /// Microseconds over which the least transit time is looked for, in two steps.
 const FLOOR_WINDOW_US: u64 = 4_000_000;
 
@@ -109,7 +109,7 @@ impl<T> JitterBuffer<T> {
             highest: SeqNo::new(0),
             depth: Depth {
                 now: FIRST_DEPTH,
-                seen: [FIRST_DEPTH, 0],
+                seen: [0; 2],
                 packets: 0,
             },
             timing: Timing::default(),
@@ -263,17 +263,20 @@ impl<T> JitterBuffer<T> {
 }
 
 impl Depth {
-    /// A packet came after others that had been sent after it: `by` of them.
+    /// A packet came after others that had been sent after it: `by` of them. The next may come after one more.
     fn saw(&mut self, by: u16) {
         let by = by.min(MAX_DEPTH);
         self.seen[0] = self.seen[0].max(by);
-        self.now = self.now.max(by);
+        self.now = self.now.max(by + 1);
     }
 
     fn count(&mut self) {
         self.packets += 1;
         if self.packets.is_multiple_of(MEMORY) {
-            self.now = self.seen[0].max(self.seen[1]);
+            self.now = match self.seen[0].max(self.seen[1]) {
+                0 => 0,
+                by => by + 1,
+            };
             self.seen = [0, self.seen[0]];
         }
     }
