@@ -19,6 +19,7 @@ use crate::listen::http::{self, Site};
 use crate::listen::udp::UdpListener;
 use crate::listen::{ListenError, tcp};
 use crate::ops::calls::CallLog;
+use crate::ops::dtmf_log::DtmfLog;
 use crate::ops::health::Health;
 use crate::ops::requests::RequestCounters;
 use crate::ops::traffic::Traffic;
@@ -105,7 +106,7 @@ impl Daemon {
             shards = driver.shard_counters().len(),
             "media threads run"
         );
-        let calls = Arc::new(CallLog::default());
+        let calls = Arc::new(CallLog::new(DtmfLog::new(config.dtmf_log_dest)));
         let observer = Arc::clone(&calls) as Arc<dyn SessionObserver>;
         let sessions = Sessions::new(config.session.clone(), driver.plane(), started);
         let certificate = Certificate::generate(Driver::now())?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media_core::driver::Driver;
+use media_core::media::transcode::Play;
 use media_core::session::{QueryRequest, SessionError, Sessions, Warning};
 use media_core::units::Now;
 
@@ -192,6 +193,38 @@ impl Service {
             Request::UnblockMedia(selection) => {
                 self.check_address(now, selection)?;
                 sessions.unblock_media(now, &selection.call_id, &selection.selector)?;
+                reply::ok()
+            }
+            Request::BlockDtmf(selection, options) => {
+                self.check_address(now, selection)?;
+                let (call_id, selector) = (&selection.call_id, &selection.selector);
+                sessions.block_dtmf(now, call_id, selector, *options)?;
+                reply::ok()
+            }
+            Request::UnblockDtmf(selection) => {
+                self.check_address(now, selection)?;
+                sessions.unblock_dtmf(now, &selection.call_id, &selection.selector)?;
+                reply::ok()
+            }
+            Request::SilenceMedia(selection) => {
+                self.check_address(now, selection)?;
+                sessions.silence_media(now, &selection.call_id, &selection.selector)?;
+                reply::ok()
+            }
+            Request::UnsilenceMedia(selection) => {
+                self.check_address(now, selection)?;
+                sessions.unsilence_media(now, &selection.call_id, &selection.selector)?;
+                reply::ok()
+            }
+            Request::PlayDtmf(selection, played) => {
+                self.check_address(now, selection)?;
+                let play = played.digit.map(|digit| Play {
+                    digit,
+                    duration_ms: played.duration_ms,
+                    pause_ms: played.pause_ms,
+                    volume_dbm0: played.volume_dbm0,
+                });
+                sessions.play_dtmf(now, &selection.call_id, &selection.selector, play)?;
                 reply::ok()
             }
         })

@@ -7,7 +7,8 @@ use codecs::tone::Digit;
 use media_core::buf::{PacketBuf, Slab};
 use media_core::media::jitter::{Hold, JitterBuffer, Refused};
 use media_core::media::transcode::{
-    CodecUse, DtmfOptions, Heard, Hiding, Outlet, Plan, Play, Rule, Scratch, Transcoder, Unlisted,
+    CodecUse, DtmfOptions, Frequencies, Heard, Hiding, Outlet, Plan, Play, Rule, Scratch,
+    Transcoder, Unlisted,
 };
 use media_core::units::{ClockRate, PayloadType, RtpTimestamp, SeqNo, Ssrc};
 use media_core::wire::rtp::{RtpBuilder, RtpHeader, RtpPacket};
@@ -163,14 +164,13 @@ fn plan(choice: u8) -> Plan {
                 hiding: Hiding::Random,
                 detect: true,
                 tones_to_events: true,
+                delay_ms: u16::from(choice >> 6) * 300,
+                ..DtmfOptions::default()
             };
         }
         2 => {
             plan.comfort_noise = Some(pt(13));
-            plan.dtmf.hiding = Hiding::Tone {
-                frequency_hz: 700,
-                volume_dbm0: -10,
-            };
+            plan.dtmf.hiding = Hiding::Tone(Frequencies::new(&[700]));
         }
         _ => {
             plan.unlisted = Unlisted::Drop;

@@ -37,6 +37,8 @@ pub struct Config {
     pub num_threads: usize,
     /// Media threads.
     pub driver: DriverConfig,
+    /// Who is told of each dialled digit, unless a call says otherwise.
+    pub dtmf_log_dest: Option<SocketAddr>,
     /// When new calls are refused.
     pub limits: LimitsConfig,
     /// What is logged, and how.
@@ -172,6 +174,7 @@ impl Config {
             control_tos: octet(values, "control-tos")?,
             num_threads,
             driver: driver(values)?,
+            dtmf_log_dest: destination(values, "dtmf-log-dest")?,
             limits: limits(values)?,
             log: LogConfig {
                 level: u8::try_from(unsigned(values, "log-level", 8)?).unwrap_or(6),
@@ -256,6 +259,7 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
             .and_then(|n| u32::try_from(n).ok()),
         trust_address: !values.flag("sip-source")?,
         dtls_passive: values.flag("dtls-passive")?,
+        reports_digits: values.text("dtmf-log-dest").is_some(),
         ..SessionConfig::default()
     };
     for text in values.list("interface") {
@@ -353,6 +357,18 @@ fn octet(values: &Values, long: &'static str) -> Result<Option<u8>, ConfigError>
     // -1 and what lies above an octet mean "leave it", as in rtpengine.
     let n = values.int(long, -1..=256)?;
     Ok(n.and_then(|n| u8::try_from(n).ok()))
+}
+
+/// `ADDRESS:PORT`.
+fn destination(values: &Values, long: &'static str) -> Result<Option<SocketAddr>, ConfigError> {
+    let Some(text) = values.text(long) else {
+        return Ok(None);
+    };
+    let resolved = text.to_socket_addrs().ok().and_then(|mut all| all.next());
+    let address = resolved.filter(|address| address.port() != 0);
+    address
+        .map(Some)
+        .ok_or_else(|| bad(long, text, "ADDRESS:PORT"))
 }
 
 /// `[ADDRESS:]PORT`; without an address all of them, IPv4 and IPv6.

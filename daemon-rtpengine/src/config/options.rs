@@ -102,7 +102,7 @@ const REDIS: &str = "state is not kept in Redis";
 const RECORDING: &str = "recording is not supported yet";
 const SYSLOG: &str = "logs go to standard error";
 const TRANSCODING: &str = "audio is transcoded as it comes, without delay or invented noise";
-const DTMF: &str = "DTMF processing is not supported yet";
+const DTMF: &str = "digits are told by UDP alone, to --dtmf-log-dest";
 const SRTP: &str = "SRTP and DTLS work without this setting, which has no effect";
 const MQTT: &str = "MQTT is not supported";
 const MYSQL: &str = "playing media is not supported yet";
@@ -134,6 +134,8 @@ pub static OPTIONS: &[Spec] = &[
     row(Control, "listen-tcp-ng", Some('N'), List, "[ADDRESS:]PORT", "", "NG protocol over TCP"),
     row(Control, "listen-http", None, List, "[ADDRESS:]PORT", "",
         "HTTP: POST /ng and /ng-plain, GET /ping, /health, /ready, /metrics"),
+    row(Control, "dtmf-log-dest", None, Text, "ADDRESS:PORT", "",
+        "Who is told of each dialled digit: JSON over UDP, one datagram per digit; calls may say otherwise"),
     row(Control, "control-tos", None, Int, "TOS", "", "TOS octet of replies of listen-ng"),
 
     row(Calls, "timeout", Some('o'), Int, "SECONDS", "60", "A call without any packet ends after this long"),
@@ -217,10 +219,9 @@ pub static OPTIONS: &[Spec] = &[
     inert("log-mark-suffix", None, Text, "log fields are named"),
     inert("log-srtp-keys", None, Flag, SRTP),
     inert("debug-srtp", None, Flag, SRTP),
-    inert("dtmf-log-dest", None, Text, DTMF),
     inert("dtmf-log-ng-tcp", None, Flag, DTMF),
-    inert("dtmf-no-suppress", None, Flag, DTMF),
-    inert("dtmf-digit-delay", None, Int, DTMF),
+    inert("dtmf-no-suppress", None, Flag, "audio beside a DTMF event goes on unless digits are hidden or looked for"),
+    inert("dtmf-digit-delay", None, Int, "a digit begins when its tone is found in the audio"),
     inert("thread-stack", None, Int, THREADS),
     inert("media-num-threads", None, Int, THREADS),
     inert("http-threads", None, Int, THREADS),

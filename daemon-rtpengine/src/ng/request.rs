@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use media_core::media::transcode::DtmfOptions;
 use media_core::session::{
     AnswerRequest, DeleteOptions, DeleteRequest, OfferRequest, Options, QueryRequest, Selector,
 };
 
-use super::flags::{self, Flags};
+use super::flags::{self, DtmfFlags, Flags, Played};
 use super::value::Value;
 
 /// A request, checked for what its command needs.
@@ -30,6 +31,16 @@ pub enum Request<'a> {
     BlockMedia(Box<Selection>),
     /// `unblock media`.
     UnblockMedia(Box<Selection>),
+    /// `block DTMF`, and how.
+    BlockDtmf(Box<Selection>, DtmfOptions),
+    /// `unblock DTMF`.
+    UnblockDtmf(Box<Selection>),
+    /// `silence media`.
+    SilenceMedia(Box<Selection>),
+    /// `unsilence media`.
+    UnsilenceMedia(Box<Selection>),
+    /// `play DTMF`, and what.
+    PlayDtmf(Box<Selection>, Played),
 }
 
 /// `offer` or `answer`.
@@ -99,6 +110,11 @@ pub enum Command {
     BlockMedia,
     UnblockMedia,
     Statistics,
+    BlockDtmf,
+    UnblockDtmf,
+    SilenceMedia,
+    UnsilenceMedia,
+    PlayDtmf,
 }
 
 /// Why a tree is no request. Display is the text that NG callers match literally.
@@ -133,7 +149,7 @@ const DEFAULT_LIST_LIMIT: usize = 32;
 
 impl Command {
     /// All commands served.
-    pub const ALL: [Command; 9] = [
+    pub const ALL: [Command; 14] = [
         Command::Ping,
         Command::Offer,
         Command::Answer,
@@ -143,6 +159,11 @@ impl Command {
         Command::BlockMedia,
         Command::UnblockMedia,
         Command::Statistics,
+        Command::BlockDtmf,
+        Command::UnblockDtmf,
+        Command::SilenceMedia,
+        Command::UnsilenceMedia,
+        Command::PlayDtmf,
     ];
 
     /// As `command` spells it; the case counts, and only spaces separate words.
@@ -158,6 +179,11 @@ impl Command {
             Command::BlockMedia => "block media",
             Command::UnblockMedia => "unblock media",
             Command::Statistics => "statistics",
+            Command::BlockDtmf => "block DTMF",
+            Command::UnblockDtmf => "unblock DTMF",
+            Command::SilenceMedia => "silence media",
+            Command::UnsilenceMedia => "unsilence media",
+            Command::PlayDtmf => "play DTMF",
         }
     }
 
@@ -217,8 +243,19 @@ impl<'a> Request<'a> {
                 None => DEFAULT_LIST_LIMIT,
                 Some(n) => usize::try_from(n).map_err(|_| RequestError::InvalidLimit)?,
             }),
-            Command::BlockMedia => Request::BlockMedia(Box::new(Selection::read(tree)?)),
-            Command::UnblockMedia => Request::UnblockMedia(Box::new(Selection::read(tree)?)),
+            Command::BlockMedia => Request::BlockMedia(Selection::read(tree)?.0),
+            Command::UnblockMedia => Request::UnblockMedia(Selection::read(tree)?.0),
+            Command::BlockDtmf => {
+                let (selection, dtmf) = Selection::read(tree)?;
+                Request::BlockDtmf(selection, dtmf.options())
+            }
+            Command::UnblockDtmf => Request::UnblockDtmf(Selection::read(tree)?.0),
+            Command::SilenceMedia => Request::SilenceMedia(Selection::read(tree)?.0),
+            Command::UnsilenceMedia => Request::UnsilenceMedia(Selection::read(tree)?.0),
+            Command::PlayDtmf => {
+                let (selection, dtmf) = Selection::read(tree)?;
+                Request::PlayDtmf(selection, dtmf.played())
+            }
         })
     }
 }
@@ -230,6 +267,7 @@ impl<'a> Negotiation<'a> {
         if flags.webrtc && is_offer {
             flags::webrtc(&mut flags.options);
         }
+        flags.options.dtmf = flags.dtmf.request();
         Ok(Negotiation {
             call_id: flags.call_id.ok_or(RequestError::NoCallId)?,
             from_tag: flags.from_tag.ok_or(RequestError::NoFromTag)?,
@@ -294,15 +332,19 @@ impl Query {
 }
 
 impl Selection {
-    fn read(tree: &Value<'_>) -> Result<Self, RequestError> {
+    fn read(tree: &Value<'_>) -> Result<(Box<Self>, DtmfFlags), RequestError> {
         let flags = Flags::of(tree);
         let mut selector = flags.selector;
         selector.from_tag = flags.from_tag;
-        Ok(Selection {
+        selector.to_tag = flags.to_tag;
+        // A label goes before an address, and so does `all`.
+        let is_needed = selector.label.is_none() && !selector.all;
+        let selection = Selection {
             call_id: flags.call_id.ok_or(RequestError::NoCallId)?,
+            bad_address: flags.bad_address && is_needed,
             selector,
-            bad_address: flags.bad_address,
-        })
+        };
+        Ok((Box::new(selection), flags.dtmf))
     }
 }
 
@@ -379,6 +421,8 @@ mod tests {
             (r#"{"command":"delete"}"#, "No call-id in message"),
             (r#"{"command":"query"}"#, "No call-id in message"),
             (r#"{"command":"block media"}"#, "No call-id in message"),
+            (r#"{"command":"block DTMF"}"#, "No call-id in message"),
+            (r#"{"command":"play DTMF"}"#, "No call-id in message"),
             (
                 r#"{"command":"list","limit":-1}"#,
                 "invalid limit, must be >= 0",

@@ -1,19 +1,39 @@
-//! One log line per call at its end, and counts of how streams ended.
+//! One log line per call at its end, counts of how streams ended, and digits to whom they are told.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use media_core::session::{CallEnded, CallReport, SessionObserver, SsrcReport, TagReport};
+use media_core::session::{
+    CallEnded, CallReport, DialledDigit, SessionObserver, SsrcReport, TagReport,
+};
+
+use super::dtmf_log::DtmfLog;
 
 /// Sees every call end.
 #[derive(Debug, Default)]
 pub struct CallLog {
     verdicts: Mutex<BTreeMap<&'static str, u64>>,
+    digits: DtmfLog,
 }
 
 impl CallLog {
+    /// Tells of digits through `digits`.
+    #[must_use]
+    pub fn new(digits: DtmfLog) -> Self {
+        Self {
+            verdicts: Mutex::default(),
+            digits,
+        }
+    }
+
+    /// Who is told of digits.
+    #[must_use]
+    pub fn digits(&self) -> &DtmfLog {
+        &self.digits
+    }
+
     /// Streams of ended calls by the name of their verdict.
     #[must_use]
     pub fn verdicts(&self) -> BTreeMap<&'static str, u64> {
@@ -26,6 +46,10 @@ impl CallLog {
 }
 
 impl SessionObserver for CallLog {
+    fn digit_dialled(&self, dialled: &DialledDigit) {
+        self.digits.send(dialled);
+    }
+
     fn call_ended(&self, ended: &CallEnded) {
         {
             let mut verdicts = self.lock();

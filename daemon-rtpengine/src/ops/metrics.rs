@@ -233,6 +233,19 @@ fn ours(page: &mut Page, sources: &Sources<'_>) {
     for (verdict, count) in sources.calls.verdicts() {
         page.value(&[("verdict", &verdict)], count);
     }
+    let digits = sources.calls.digits();
+    page.family(
+        "voxplane_dtmf_digits_total",
+        "counter",
+        "Digits dialled in calls of which somebody is told",
+    )
+    .value(&[], digits.digits());
+    page.family(
+        "voxplane_dtmf_log_failed_total",
+        "counter",
+        "Digits that could not be told",
+    )
+    .value(&[], digits.failed());
     let rates = sources.traffic.rates(sources.now);
     page.family(
         "voxplane_packets_per_second",

@@ -1,6 +1,7 @@
 //! What operators see: counters, metrics, health, logs.
 
 pub mod calls;
+pub mod dtmf_log;
 pub mod health;
 pub mod logs;
 pub mod metrics;

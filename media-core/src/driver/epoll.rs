@@ -78,6 +78,7 @@ impl Shard {
         self.busy = received > 0 && ready < EVENTS;
         self.core.housekeep(now, &mut self.sockets);
         self.core.transcode(now, &mut self.sockets);
+        self.core.tell();
         go_on
     }
 

@@ -191,6 +191,11 @@ impl Core {
             self.counters.cpu_ns.set(sys::thread_cpu_ns());
             self.next_cpu_sample = now + CPU_SAMPLE_INTERVAL;
         }
+    }
+
+    /// Passes on what there is to report: last in a turn, or what its transcoding found would wait for the
+    /// next one.
+    pub(super) fn tell(&mut self) {
         if !self.reports.is_empty() {
             // Nobody listens only when the driver is being dropped.
             let _ = self.events.send(std::mem::take(&mut self.reports));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Agreement, IceRoute, Protection, StreamCounters};
 use crate::dtls::DtlsFailure;
-use crate::media::transcode::{Plan, Play};
+use crate::media::transcode::{EventTypes, Plan, Play};
 use crate::units::{CallKey, ClockRate, PayloadType, SocketId};
 
 /// An instruction to one shard; the shard applies them in the order they were sent.
@@ -97,7 +97,8 @@ pub struct Route {
     pub learning: Learning,
     /// Learning starts anew when this differs from the route before.
     pub learn_epoch: u32,
-    /// Packets that arrive here are counted but not forwarded (block media).
+    /// Packets that arrive here are counted but not forwarded (block media), but for those of
+    /// [`Route::events`].
     pub blocked: bool,
     /// Sends an empty datagram to `endpoint` when the route is set, to open a NAT's hole.
     pub pierce_nat: bool,
@@ -111,6 +112,10 @@ pub struct Route {
     /// What is done to the payloads of what arrives before the sinks get it; `None`: nothing. A stream
     /// that had a plan keeps its own sequence numbers without one.
     pub transcode: Option<Arc<Plan>>,
+    /// DTMF events (RFC 4733) to look at in what arrives, where it is not transcoded: each digit is reported
+    /// as [`super::Event::Digit`]. `None`: packets are not looked into. A transcoded stream reports its
+    /// digits in any case.
+    pub events: Option<Arc<EventTypes>>,
     /// How the way to the party is found, if by ICE; then [`Route::endpoint`] is of no account.
     pub ice: Option<Arc<IceRoute>>,
     /// Further sockets of the stream, at other addresses of ours: what arrives there is taken as if it had
@@ -149,6 +154,7 @@ impl Route {
             untouched: false,
             drops_feedback: false,
             transcode: None,
+            events: None,
             ice: None,
             alternates: Box::default(),
             rtp_sinks: sinks.clone(),

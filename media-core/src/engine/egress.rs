@@ -69,9 +69,6 @@ impl Engine {
         let Some(stream) = self.stream(socket) else {
             return Verdict::Dropped(DropReason::NoRoute);
         };
-        if stream.blocked {
-            return Verdict::Dropped(DropReason::Blocked);
-        }
         let untouched = stream.untouched;
         if rtcp && stream.drops_feedback && stream.is_readable() {
             let left = strip_feedback(packet.as_mut_slice());

@@ -3,6 +3,7 @@
 use super::{DropReason, Protection, SrtpKeys};
 use crate::buf::PacketBuf;
 use crate::srtp::{ProtectError, Protector, UnprotectError, Unprotector};
+use crate::units::{Roc, Ssrc};
 
 /// Keys in use on one stream.
 #[derive(Debug, Default)]
@@ -54,6 +55,22 @@ impl Guard {
         self.outbound = Some(Box::new(Protector::new(&keys.send)));
         self.inbound = Some(Box::new(Unprotector::new(&keys.receive)));
         self.shut = false;
+    }
+
+    /// Packets of a source that has passed under these keys without our doing are unprotected from now on;
+    /// so often has its sequence number overflowed (RFC 3711 §3.3.1).
+    pub(super) fn join_inbound(&mut self, ssrc: Ssrc, roc: Roc) {
+        if let Some(keys) = &mut self.inbound {
+            // One that has been heard already is known better.
+            let _ = keys.seed_roc(ssrc, roc);
+        }
+    }
+
+    /// The same for what is protected.
+    pub(super) fn join_outbound(&mut self, ssrc: Ssrc, roc: Roc) {
+        if let Some(keys) = &mut self.outbound {
+            let _ = keys.seed_roc(ssrc, roc);
+        }
     }
 
     /// Stops to use keys: nothing passes any more.

@@ -5,6 +5,8 @@ use std::time::Instant;
 use super::learning::Source;
 use super::reports;
 use super::{Component, Datagram, DropReason, Egress, Engine, Event, Verdict};
+use crate::buf::PacketBuf;
+use crate::media::transcode::Rule;
 use crate::units::SocketId;
 use crate::wire::demux::{PacketKind, classify};
 use crate::wire::rtp::RtpHeader;
@@ -95,19 +97,61 @@ impl Engine {
             Kind::Stun | Kind::Dtls => stream.answer_via(from, arrived),
             Kind::Other => {}
         }
-        let transcodes = stream.transcoder.is_some() && !stream.blocked;
-        let (counts_sent, readable) = (stream.counts_sent, stream.is_readable());
+        let (blocked, readable) = (stream.blocked, stream.is_readable());
+        let has_more_to_do = stream.has_more_to_do;
         if source == Source::Learned {
             self.report_learned(socket);
         }
         match kind {
-            Kind::Rtp(header) if transcodes => self.defer(socket, &header, packet, at_us, out),
-            Kind::Rtp(_) if counts_sent => self.emit_counted(socket, packet, at_us, out),
+            Kind::Rtp(header) if has_more_to_do => {
+                self.work_on(socket, &header, packet, at_us, out)
+            }
             Kind::Rtcp if readable => match self.hear_rtcp(socket, &mut packet, at_us) {
+                Ok(()) if blocked => Verdict::Dropped(DropReason::Blocked),
                 Ok(()) => self.emit(socket, rtcp, packet, out),
                 Err(verdict) => verdict,
             },
+            _ if blocked => Verdict::Dropped(DropReason::Blocked),
             _ => self.emit(socket, rtcp, packet, out),
+        }
+    }
+
+    /// An RTP packet of a stream that is more than relayed.
+    fn work_on(
+        &mut self,
+        socket: SocketId,
+        header: &RtpHeader,
+        packet: PacketBuf,
+        at_us: u64,
+        out: &mut Egress,
+    ) -> Verdict {
+        let Some(stream) = self.stream_mut(socket) else {
+            return Verdict::Dropped(DropReason::NoRoute);
+        };
+        let readable = stream.is_readable();
+        let listener = stream.listener.as_deref_mut();
+        let listener = listener.filter(|listener| listener.is_event(header));
+        if stream.blocked && listener.is_none() {
+            return Verdict::Dropped(DropReason::Blocked);
+        }
+        let transcoder = stream.transcoder.as_deref();
+        // A transcoder tells of the events that it treats itself.
+        let is_told = transcoder.is_some_and(|transcoder| {
+            let rule = transcoder.plan().rule(header.payload_type());
+            matches!(rule, Some(Rule::Events(_)))
+        });
+        let digit = listener
+            .filter(|_| readable && !is_told)
+            .and_then(|listener| listener.hear(header, packet.as_slice()));
+        let (call, transcodes) = (stream.call, transcoder.is_some());
+        let counts_sent = stream.counts_sent;
+        if let Some(digit) = digit {
+            self.report_digit(call, socket, digit);
+        }
+        match (transcodes, counts_sent) {
+            (true, _) => self.defer(socket, header, packet, at_us, out),
+            (false, true) => self.emit_counted(socket, packet, at_us, out),
+            (false, false) => self.emit(socket, false, packet, out),
         }
     }
 

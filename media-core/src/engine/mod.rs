@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::buf::{PacketBuf, Slab};
-use crate::units::{CallKey, SocketId};
+use crate::units::{CallKey, Roc, SocketId, Ssrc};
 
 use alternates::Owner;
 use call::{Call, Due};
@@ -318,6 +318,7 @@ impl Engine {
         let index = self.call_index(now, route.call);
         let place = socket.index() as usize;
         let mut before = Protection::None;
+        let mut joined = None;
         if self.streams.len() <= place {
             self.streams.resize_with(place + 1, || None);
         }
@@ -326,7 +327,9 @@ impl Engine {
                 if stream.generation == socket.generation() && stream.call == route.call =>
             {
                 before = stream.guard.protection().clone();
+                let was_untouched = stream.untouched;
                 stream.update(now, route);
+                joined = (was_untouched && !stream.untouched).then(|| stream.rollovers());
             }
             vacant => {
                 if vacant.is_none() {
@@ -341,12 +344,29 @@ impl Engine {
         if let Some(call) = &mut self.calls[index as usize] {
             call.touch(now);
         }
+        for (ssrc, roc) in joined.into_iter().flatten().flatten() {
+            self.join(socket, ssrc, roc);
+        }
         self.set_alternates(socket, index, alternates);
         self.set_path(now, socket, ice, out);
         self.restate_handshake(socket, &before);
         self.arm_report(now, socket);
         if let (Some(to), Some(packet)) = (pierce, self.slab.allocate()) {
             out.transmit(Transmit { socket, to, packet });
+        }
+    }
+
+    /// What has passed untouched so far is unprotected and protected from now on.
+    #[cold]
+    fn join(&mut self, socket: SocketId, ssrc: Ssrc, roc: Roc) {
+        let Some(stream) = self.stream_mut(socket) else {
+            return;
+        };
+        stream.guard.join_inbound(ssrc, roc);
+        for sink in stream.rtp_sinks.clone().as_slice() {
+            if let Some(sink) = self.stream_mut(sink.socket) {
+                sink.guard.join_outbound(ssrc, roc);
+            }
         }
     }
 

@@ -17,8 +17,8 @@ use super::{
 use crate::buf::PacketBuf;
 use crate::media::quality::Sample;
 use crate::media::stats::ReceptionStats;
-use crate::media::transcode::{Plan, Transcoder};
-use crate::units::{CallKey, ClockRate, RtpTimestamp, SocketId, Ssrc};
+use crate::media::transcode::{EventListener, EventTypes, Plan, Transcoder};
+use crate::units::{CallKey, ClockRate, Roc, RtpTimestamp, SocketId, Ssrc};
 use crate::wire::rtp::RtpHeader;
 
 /// How often a source's reception is rated where its party's reports do not tell how it receives itself.
@@ -57,6 +57,9 @@ pub(super) struct Stream {
     pub(super) counters: Arc<StreamCounters>,
     pub(super) last_packet: Option<Instant>,
     pub(super) transcoder: Option<Box<Transcoder>>,
+    pub(super) listener: Option<Box<EventListener>>,
+    /// Its RTP does not simply go on: it is transcoded, listened to or blocked.
+    pub(super) has_more_to_do: bool,
     /// Estimated cost of a packet in it, microseconds, at least 1.
     pub(super) transcode_cost_us: u64,
     /// The transcoder has work, and stands in the queue for it.
@@ -109,7 +112,7 @@ impl Source {
 impl Stream {
     pub(super) fn new(now: Instant, socket: SocketId, call_index: u32, route: Route) -> Self {
         let learner = Learner::new(now, &route);
-        Self {
+        let mut stream = Self {
             generation: socket.generation(),
             call: route.call,
             call_index,
@@ -134,6 +137,8 @@ impl Stream {
             last_packet: None,
             transcode_cost_us: cost_us(route.transcode.as_deref()),
             transcoder: route.transcode.map(|plan| Box::new(Transcoder::new(plan))),
+            listener: None,
+            has_more_to_do: false,
             queued: false,
             armed: false,
             clocks: route.clocks,
@@ -141,7 +146,9 @@ impl Stream {
             current: 0,
             #[cfg(feature = "testing")]
             panic_on_next_packet: false,
-        }
+        };
+        stream.set_events(route.events);
+        stream
     }
 
     /// Takes a restated route; what was learned and counted stays.
@@ -158,6 +165,7 @@ impl Stream {
         self.rtcp_interval = route.rtcp_interval;
         self.set_plan(route.transcode);
         self.count_sent();
+        self.set_events(route.events);
         if !Arc::ptr_eq(&self.counters, &route.counters) {
             self.counters = route.counters;
             self.sources = [const { Source::empty() }; StreamCounters::SSRCS];
@@ -198,6 +206,27 @@ impl Stream {
             self.reporting.get_or_insert_default().sent = sent;
         }
         self.counts_sent = counts;
+    }
+
+    fn set_events(&mut self, types: Option<Arc<EventTypes>>) {
+        match (&mut self.listener, types) {
+            (listener, None) => *listener = None,
+            (Some(listener), Some(types)) => listener.set_types(types),
+            (none, Some(types)) => *none = Some(Box::new(EventListener::new(types))),
+        }
+        self.has_more_to_do = self.transcoder.is_some()
+            || self.listener.is_some()
+            || self.blocked
+            || self.counts_sent;
+    }
+
+    /// The sources that were heard, and how often their sequence numbers have overflowed.
+    pub(super) fn rollovers(&self) -> [Option<(Ssrc, Roc)>; StreamCounters::SSRCS] {
+        let of = |source: &Source| {
+            let highest = source.stats.as_ref()?.highest_seq()?.get() >> 16;
+            Some((source.ssrc, Roc::new(u32::try_from(highest).ok()?)))
+        };
+        std::array::from_fn(|at| of(&self.sources[at]))
     }
 
     /// An authentic packet came from elsewhere. While ICE looks for the way anew, whoever has signed both

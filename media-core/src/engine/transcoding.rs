@@ -11,8 +11,8 @@ use super::stream::Stream;
 use super::timer::Timers;
 use super::{DropReason, Egress, Engine, Event, Verdict};
 use crate::buf::PacketBuf;
-use crate::media::transcode::{Outlet, Scratch};
-use crate::units::SocketId;
+use crate::media::transcode::{Heard, Outlet, Scratch};
+use crate::units::{CallKey, SocketId};
 use crate::wire::rtp::RtpHeader;
 
 /// Estimated cost of what one call of [`Engine::transcode`] does, microseconds. A relayed packet that
@@ -153,22 +153,43 @@ impl Engine {
             }
         }
         if let Some(digit) = heard {
-            self.events.push_back(Event::Digit {
-                call,
-                socket,
-                digit,
-            });
+            self.report_digit(call, socket, digit);
         }
         self.send_done(socket, at_us, out);
         self.requeue(socket, at_us);
         cost_us
     }
 
+    #[cold]
+    pub(super) fn report_digit(&mut self, call: CallKey, socket: SocketId, digit: Heard) {
+        self.events.push_back(Event::Digit {
+            call,
+            socket,
+            digit,
+        });
+    }
+
     fn send_done(&mut self, socket: SocketId, at_us: u64, out: &mut Egress) {
         // Taken for the loop and put back for its capacity.
         let mut done = std::mem::take(&mut self.transcoding.done);
+        let events = self
+            .stream(socket)
+            .filter(|stream| stream.blocked)
+            .map(|stream| {
+                let transcoder = stream.transcoder.as_ref();
+                transcoder.and_then(|transcoder| Some(transcoder.plan().events?.0))
+            });
         for packet in done.drain(..) {
-            if let Verdict::Dropped(reason) = self.emit_counted(socket, packet, at_us, out) {
+            // Of a blocked stream's packets events alone go on.
+            let blocked = events.is_some_and(|events| {
+                let header = RtpHeader::parse(packet.as_slice()).ok();
+                events.is_none() || header.map(|h| h.payload_type()) != events
+            });
+            let verdict = match blocked {
+                true => Verdict::Dropped(DropReason::Blocked),
+                false => self.emit_counted(socket, packet, at_us, out),
+            };
+            if let Verdict::Dropped(reason) = verdict {
                 self.count_drop(socket, reason);
             }
         }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::digits::Digits;
 use super::ice::IceState;
 use super::interfaces::{InterfaceId, PoolId};
 use super::ports::Bound;
@@ -11,8 +12,8 @@ use super::secure::Protection;
 use super::secured::Secured;
 use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
 use crate::ice::State;
-use crate::media::transcode::Plan;
-use crate::sdp::{Codec, Direction, MediaParams, OfferedCodecs, Protocol, SentDescription};
+use crate::media::transcode::{EventTypes, Plan};
+use crate::sdp::{Codec, Direction, Listed, MediaParams, OfferedCodecs, Protocol, SentDescription};
 use crate::srtp::CryptoSuite;
 use crate::units::{CallKey, ClockRate, Now, PayloadType, ShardId, SocketId};
 
@@ -30,6 +31,14 @@ pub(super) struct Call {
     pub(super) parties: Vec<Participant>,
     /// `block media` on the whole call.
     pub(super) blocked: bool,
+    /// What is asked for of everybody's digits and audio.
+    pub(super) digits: Digits,
+    /// `DTMF-log-dest`.
+    pub(super) dtmf_log: Option<SocketAddr>,
+    /// `detect-DTMF`.
+    pub(super) detects_dtmf: bool,
+    /// Sections are planned with more than their codecs in mind.
+    pub(super) planned_digits: bool,
     /// Somebody has answered.
     pub(super) answered: bool,
     /// `delete delay` of the offer.
@@ -66,6 +75,8 @@ pub(super) struct Participant {
     pub(super) peer: Option<usize>,
     /// `block media` on the party.
     pub(super) blocked: bool,
+    /// What is asked for of its digits and audio.
+    pub(super) digits: Digits,
     /// Deleted; its sockets are closed by the first request after this instant.
     pub(super) closing: Option<Instant>,
     /// Its sockets are closed. The entry stays, so that indices do.
@@ -104,10 +115,16 @@ pub(super) struct Media {
     pub(super) ptime_reverse_ms: Option<u32>,
     /// What was shown of its last offer.
     pub(super) offered: OfferedCodecs,
+    /// The codecs of the two sides by their last answer, and which of the two the party's are.
+    pub(super) agreed: Option<(Arc<[Vec<Listed>; 2]>, usize)>,
     /// What becomes of its packets on their way to the other side.
     pub(super) transcode: Option<Arc<Plan>>,
     /// We report on it ourselves, about so often (`generate RTCP`).
     pub(super) rtcp_interval: Option<Duration>,
+    /// The codecs of the two sides want so, whatever else does.
+    pub(super) recodes: bool,
+    /// DTMF events to look at in its packets.
+    pub(super) events: Option<Arc<EventTypes>>,
     /// Encodings by payload type, `0 PCMU/8000\n…`, for reports.
     pub(super) encodings: Box<str>,
     pub(super) clocks: Arc<PayloadClocks>,
@@ -119,6 +136,8 @@ pub(super) struct Media {
     pub(super) answer_passive: bool,
     /// It asked that packets do not pass untouched.
     pub(super) recrypt: bool,
+    /// Packets did not pass untouched at some time, and so never do again: counters of keys would be lost.
+    pub(super) touched: bool,
     pub(super) learning: Learning,
     /// The party asked for `asymmetric`.
     pub(super) asymmetric: bool,
@@ -235,6 +254,10 @@ impl Call {
             last_signal: now.unix,
             parties: Vec::with_capacity(2),
             blocked: false,
+            digits: Digits::default(),
+            dtmf_log: None,
+            detects_dtmf: false,
+            planned_digits: false,
             answered: false,
             delete_delay: None,
             tos: None,
@@ -342,6 +365,7 @@ impl Participant {
             far,
             peer: None,
             blocked: false,
+            digits: Digits::default(),
             closing: None,
             closed: false,
             interface: None,
@@ -380,8 +404,11 @@ impl Media {
             ptime_forced: false,
             ptime_reverse_ms: None,
             offered: OfferedCodecs::default(),
+            agreed: None,
             transcode: None,
             rtcp_interval: None,
+            recodes: false,
+            events: None,
             encodings: Box::default(),
             clocks: Arc::default(),
             mux: MuxState::default(),
@@ -390,6 +417,7 @@ impl Media {
             ice: IceState::default(),
             answer_passive: false,
             recrypt: false,
+            touched: false,
             learning: Learning {
                 mode: LearnMode::Delayed,
                 strict_source: false,

@@ -32,6 +32,8 @@ pub struct SessionConfig {
     pub dtls_passive: bool,
     /// How often, about, we report by RTCP where `generate RTCP` asks for it.
     pub rtcp_interval: Duration,
+    /// Digits of every call are told to the observer, not only of calls that ask for it.
+    pub reports_digits: bool,
 }
 
 impl Default for SessionConfig {
@@ -48,6 +50,7 @@ impl Default for SessionConfig {
             port_latching: false,
             dtls_passive: false,
             rtcp_interval: Duration::from_secs(5),
+            reports_digits: false,
         }
     }
 }

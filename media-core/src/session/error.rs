@@ -45,4 +45,16 @@ pub enum SessionError {
     /// Nothing selects.
     #[error("No participant party specified")]
     NoParticipant,
+    /// `play DTMF` with something that is none of the sixteen keys.
+    #[error("Out of range 'code' specified")]
+    NoDigit,
+    /// `play DTMF` for a party without audio.
+    #[error("Monologue has no media capable of DTMF injection")]
+    NoInjection,
+    /// `play DTMF` for a party of which nothing has come yet.
+    #[error("No SSRC context present for DTMF injection")]
+    NoSsrc,
+    /// `play DTMF` where the receiver has no codec of ours.
+    #[error("There is no sink media capable of DTMF playback")]
+    NoPlaybackSink,
 }

@@ -50,6 +50,8 @@ impl Sessions {
         let done = find(&mut call).and_then(|(speaker, listener)| {
             let sdp = signal.describe(&mut call, speaker, listener, description)?;
             call.tie(speaker, listener);
+            call.hear_digits(speaker, &options.dtmf);
+            call.replan(self.config.reports_digits);
             Ok(sdp)
         });
         let Signal {

@@ -5,6 +5,7 @@
 mod binding;
 mod call;
 mod config;
+mod digits;
 mod dtls;
 mod entropy;
 mod error;
@@ -39,10 +40,10 @@ pub use config::{InterfaceConfig, SessionConfig, TimeoutsConfig};
 pub use entropy::{Entropy, SystemEntropy};
 pub use error::SessionError;
 pub use limits::Limit;
-pub use observer::{CallEnded, EndReason, SessionObserver};
+pub use observer::{CallEnded, DialledDigit, EndReason, SessionObserver};
 pub use options::{
-    DeleteOptions, DtlsOption, IceLite, Options, SdesOptions, SecureProfile, Selector,
-    TransportProtocol,
+    DeleteOptions, DtlsOption, DtmfRequest, Flows, IceLite, Options, SdesOptions, SecureProfile,
+    Selector, TransportProtocol,
 };
 pub use plan::MediaPlan;
 pub use report::{

@@ -1,10 +1,11 @@
 //! What a controller may ask of a call, in NG's vocabulary. The daemon fills these from its request.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::dtls::HashFunction;
 use crate::engine::LearnMode;
+use crate::media::transcode::DtmfOptions;
 use crate::sdp::{CryptoAttribute, Protocol, SdpOptions};
 use crate::srtp::CryptoSuite;
 
@@ -78,6 +79,8 @@ pub struct Options {
     pub metadata: Option<String>,
     /// `delete delay` of this call.
     pub delete_delay: Option<Duration>,
+    /// What concerns DTMF.
+    pub dtmf: DtmfRequest,
     /// `supports` names `load limit`.
     pub supports_load_limit: bool,
     /// `new-branch`, `provisional` and other words that change nothing here are not listed.
@@ -225,8 +228,42 @@ pub struct Selector {
     pub address: Option<IpAddr>,
     /// `label`.
     pub label: Option<String>,
-    /// `all`.
+    /// The flag `all`; goes before everything else.
     pub all: bool,
+    /// `to-tag`: of a selected party's flows the one to this party.
+    pub to_tag: Option<String>,
+    /// `to-label`: the same by label.
+    pub to_label: Option<String>,
+    /// `all=`.
+    pub flows: Option<Flows>,
+    /// `set-label`: the label that the selected party has from now on.
+    pub set_label: Option<String>,
+}
+
+/// `all=`: which flows of media a command means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flows {
+    /// `all`: as the flag, if no party is named.
+    All,
+    /// `offer-answer`: those between the two sides of an offer.
+    OfferAnswer,
+    /// `except-offer-answer`: all others.
+    ExceptOfferAnswer,
+    /// `flows`: all that there are.
+    Any,
+}
+
+/// What an offer or an answer asks for about the DTMF of whoever made it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DtmfRequest {
+    /// The flag `block-DTMF`.
+    pub block: bool,
+    /// The flag `detect-DTMF`: digits are looked for in the audio of both sides, too.
+    pub detect: bool,
+    /// `DTMF-security` and what goes with it; `DTMF-delay` counts without [`DtmfRequest::block`], too.
+    pub options: DtmfOptions,
+    /// `DTMF-log-dest` of the call.
+    pub log_dest: Option<SocketAddr>,
 }
 
 /// Options of `delete`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::call::{Call, Participant};
 use super::snapshot::Shown;
-use super::{DeleteRequest, QueryRequest, Selector, SessionError};
+use super::{DeleteRequest, Flows, QueryRequest, Selector, SessionError};
 
 /// More parties than any forking needs; the controller is confused beyond that.
 const MAX_PARTIES: usize = 64;
@@ -134,15 +134,47 @@ pub(super) enum Selected {
     /// Call and parties.
     Everything,
     Party(usize),
+    /// None of the flows that there are.
+    Nobody,
 }
 
+impl Selected {
+    /// Is this party meant, on its own account?
+    pub(super) fn has_party(self, at: usize) -> bool {
+        matches!(self, Selected::Everything) || self == Selected::Party(at)
+    }
+}
+
+/// `all` among the flags goes first, then the label, the address, the tag. A flow to somebody who does not
+/// get the party's media is none; a receiver whom nobody knows does not count, as in 10.5.
 pub(super) fn of_selector(call: &Call, selector: &Selector) -> Result<Selected, SessionError> {
     if selector.all {
         return Ok(Selected::Everything);
     }
+    let none = selector.flows == Some(Flows::ExceptOfferAnswer);
+    let Some(party) = of_party(call, selector)? else {
+        return Ok(match selector.flows {
+            _ if none => Selected::Nobody,
+            Some(Flows::All) => Selected::Everything,
+            _ => Selected::Call,
+        });
+    };
+    let to_tag = selector.to_tag.as_deref().filter(|tag| !tag.is_empty());
+    let to = to_tag.and_then(|tag| call.find_tag(tag));
+    let to = to.or_else(|| call.find_label(selector.to_label.as_deref()?));
+    let to = to.filter(|to| *to != party);
+    let elsewhere = to.is_some() && to != call.parties[party].peer;
+    Ok(if none || elsewhere {
+        Selected::Nobody
+    } else {
+        Selected::Party(party)
+    })
+}
+
+fn of_party(call: &Call, selector: &Selector) -> Result<Option<usize>, SessionError> {
     if let Some(label) = &selector.label {
         let party = call.find_label(label).ok_or(SessionError::NoSuchLabel)?;
-        return Ok(Selected::Party(party));
+        return Ok(Some(party));
     }
     if let Some(address) = selector.address {
         let at = |party: &Participant| {
@@ -150,11 +182,11 @@ pub(super) fn of_selector(call: &Call, selector: &Selector) -> Result<Selected, 
             endpoints.any(|endpoint| endpoint.ip() == address)
         };
         let party = call.find(at).ok_or(SessionError::NoSuchAddress)?;
-        return Ok(Selected::Party(party));
+        return Ok(Some(party));
     }
     if let Some(from_tag) = &selector.from_tag {
         let party = call.find_tag(from_tag).ok_or(SessionError::NoSuchTag)?;
-        return Ok(Selected::Party(party));
+        return Ok(Some(party));
     }
-    Ok(Selected::Call)
+    Ok(None)
 }

@@ -46,7 +46,7 @@ impl Media {
             _ if self.ice.passthrough => true,
             // Of the other way's numbers its RTCP speaks.
             _ if self.transcode.is_some() || other.transcode.is_some() => false,
-            _ if self.rtcp_interval.is_some() => false,
+            _ if self.touched || self.rtcp_interval.is_some() => false,
             _ if self.recrypt || other.recrypt => false,
             (Security::Plain, Security::Plain) => true,
             (Security::Sdes(from), Security::Sdes(to)) => {

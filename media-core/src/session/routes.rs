@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::call::{Alternate, Call, Local, Media};
 use super::interfaces::Interfaces;
 use crate::engine::{self, Command, Component, LearnMode, Learning, Route, SinkAction};
-use crate::media::transcode::Plan;
+use crate::media::transcode::{EventTypes, Plan};
 use crate::units::SocketId;
 
 /// Where one section's packets go.
@@ -148,6 +148,8 @@ struct Restated {
     /// The shard keeps the plan that it has, so that no other can stand in its place.
     transcode: usize,
     rtcp_interval: Option<Duration>,
+    /// The same.
+    events: usize,
     /// They only ever become more.
     alternates: usize,
 }
@@ -188,6 +190,7 @@ impl Restated {
             clocks: Arc::as_ptr(&media.clocks) as usize,
             transcode: transcode(media, is_rtcp).map_or(0, |plan| Arc::as_ptr(plan) as usize),
             rtcp_interval: media.rtcp_interval.filter(|_| reports(media, is_rtcp)),
+            events: events(media, is_rtcp).map_or(0, |types| Arc::as_ptr(types) as usize),
             alternates,
         }
     }
@@ -217,6 +220,7 @@ impl Restated {
             untouched: self.passes.untouched,
             drops_feedback: !self.passes.feedback,
             transcode: transcode(media, is_rtcp).cloned(),
+            events: events(media, is_rtcp).cloned(),
             ice: None,
             alternates: Box::default(),
             media: None,
@@ -236,6 +240,12 @@ fn transcode(media: &Media, is_rtcp: bool) -> Option<&Arc<Plan>> {
 /// Do we report on the party's RTP ourselves, if asked to? Not under keys that only the parties have.
 fn reports(media: &Media, is_rtcp: bool) -> bool {
     !is_rtcp && media.protocol.carries_rtp() && !media.ice.passthrough
+}
+
+/// What is listened to in the party's RTP.
+fn events(media: &Media, is_rtcp: bool) -> Option<&Arc<EventTypes>> {
+    let events = media.events.as_ref();
+    events.filter(|_| !is_rtcp && !media.ice.passthrough)
 }
 
 /// Of a party that has not described the section nothing is learned: whoever finds the port first

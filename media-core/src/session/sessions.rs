@@ -289,24 +289,17 @@ impl Sessions {
         selector: &Selector,
         blocked: bool,
     ) -> Result<(), SessionError> {
-        let entry = self.registry.find(call_id);
-        let entry = entry.ok_or(SessionError::UnknownCallSelection)?;
-        let mut call = entry.lock();
-        if matches!(call.phase, Phase::New | Phase::Ended) {
-            return Err(SessionError::UnknownCallSelection);
-        }
-        self.purge(&mut call, now);
-        let selected = parties::of_selector(&call, selector)?;
-        if matches!(selected, Selected::Call | Selected::Everything) {
-            call.blocked = blocked;
-        }
-        for (at, party) in call.parties.iter_mut().enumerate() {
-            if matches!(selected, Selected::Everything) || selected == Selected::Party(at) {
-                party.blocked = blocked;
+        self.on_selected(now, call_id, selector, |call, selected| {
+            if matches!(selected, Selected::Call | Selected::Everything) {
+                call.blocked = blocked;
             }
-        }
-        self.restate(&mut call, Vec::new());
-        Ok(())
+            for (at, party) in call.parties.iter_mut().enumerate() {
+                if selected.has_party(at) {
+                    party.blocked = blocked;
+                }
+            }
+            Ok(Vec::new())
+        })
     }
 
     /// Takes note of what a shard reported.
@@ -354,8 +347,13 @@ impl Sessions {
                     entry.lock().learn(socket, endpoint, true, Some(selected));
                 }
             }
+            Event::Digit {
+                call,
+                socket,
+                digit,
+            } => self.dialled(now, call, socket, digit),
             // The first one's closing follows; the driver has workers for the second.
-            Event::SocketFailed { .. } | Event::Handshake(_) | Event::Digit { .. } => {}
+            Event::SocketFailed { .. } | Event::Handshake(_) => {}
         }
     }
 

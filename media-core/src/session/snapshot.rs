@@ -155,7 +155,7 @@ impl Snapshot<'_> {
             (ice.trickle, "trickle ICE"),
             (media.controlling, "ICE controlling"),
             (media.unidirectional, "unidirectional"),
-            (media.transcode.is_some(), "transcoding"),
+            (media.recodes, "transcoding"),
         ];
         MediaReport {
             index,

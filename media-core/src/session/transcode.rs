@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::call::Media;
+use super::digits::Needs;
 use super::signal::Signal;
 use crate::media::transcode::{CodecUse, Plan, Rule};
 use crate::sdp::{
@@ -44,18 +45,26 @@ impl Signal<'_> {
         told: &mut Media,
         params: &MediaParams,
     ) -> Vec<Codec> {
+        (said.agreed, told.agreed) = (None, None);
         if params.rejected {
             said.set_transcode(None);
             told.set_transcode(None);
             return told.offered.refused(&params.codecs);
         }
-        let answer = told.offered.answer(&params.codecs, &self.options.sdp.codec);
+        let mut answer = told.offered.answer(&params.codecs, &self.options.sdp.codec);
         let ptimes = [said.ptime_ms, told.ptime_ms];
         let is_live = is_audio(params) && !told.rejected;
         let plan = |from, to, ptimes| is_live.then(|| plan(from, to, ptimes)).flatten();
         said.set_transcode(plan(&answer.answerer, &answer.offerer, ptimes));
         let ptimes = [ptimes[1], ptimes[0]];
         told.set_transcode(plan(&answer.offerer, &answer.answerer, ptimes));
+        if is_live {
+            answer.offerer.shrink_to_fit();
+            answer.answerer.shrink_to_fit();
+            let lists = Arc::new([answer.offerer, answer.answerer]);
+            told.agreed = Some((Arc::clone(&lists), 0));
+            said.agreed = Some((lists, 1));
+        }
         answer.shown
     }
 }
@@ -67,6 +76,7 @@ pub(super) fn plan_early(said: &Media, told: &mut Media) {
     let offered = &said.offered;
     let early = is_live.then(|| plan(offered.listener(), offered.offerer(), ptimes));
     told.set_transcode(early.flatten());
+    told.agreed = None;
 }
 
 fn is_audio(params: &MediaParams) -> bool {
@@ -74,8 +84,14 @@ fn is_audio(params: &MediaParams) -> bool {
 }
 
 impl Media {
-    /// The shard is not told of a plan again that it has.
+    /// What the codecs alone need.
     fn set_transcode(&mut self, plan: Option<Arc<Plan>>) {
+        self.recodes = plan.is_some();
+        self.set_work(plan);
+    }
+
+    /// The shard is not told of a plan again that it has.
+    pub(super) fn set_work(&mut self, plan: Option<Arc<Plan>>) {
         if self.transcode != plan {
             self.transcode = plan;
         }
@@ -101,50 +117,75 @@ pub(super) fn plan(
     to: &[Listed],
     ptimes_ms: [Option<u32>; 2],
 ) -> Option<Arc<Plan>> {
+    plan_for(from, to, ptimes_ms, &Needs::default())
+}
+
+/// The same where more is to be done than to change codecs.
+pub(super) fn plan_for(
+    from: &[Listed],
+    to: &[Listed],
+    ptimes_ms: [Option<u32>; 2],
+    needs: &Needs,
+) -> Option<Arc<Plan>> {
     let [from_ms, to_ms] = ptimes_ms.map(|ms| ms.unwrap_or(DEFAULT_PTIME_MS));
     let made = target(to);
-    let decode_all = made.is_some() && (from_ms != to_ms || differ_in_audio(from, to));
+    let dials_in_audio = !from.iter().any(|listed| listed.codec.is_events());
+    let decode_all = made.is_some()
+        && (from_ms != to_ms || differ_in_audio(from, to) || needs.audio(dials_in_audio));
     let mut rules = Vec::with_capacity(from.len());
     let mut decodes = false;
-    let mut renumbers = false;
+    let mut changes = needs.change();
     for Listed { codec, .. } in from.iter().filter(|l| !l.codec.is_supplemental()) {
         let number = codec.payload_type;
         let decoded = codec_use(codec, None, ptimes_ms[0]);
         let rule = match (sink(codec, to), decoded) {
             (Sink::Target(_), Some(decoded)) => Rule::Decode(decoded),
             (Sink::Same(_), Some(decoded)) if decode_all => Rule::Decode(decoded),
+            // What cannot be decoded cannot be silenced.
+            _ if needs.silenced => Rule::Drop,
+            (Sink::Same(same), Some(decoded)) if needs.dtmf.detect => {
+                Rule::Overhear(same.codec.payload_type, decoded)
+            }
             (Sink::Same(same), _) => Rule::Forward(same.codec.payload_type),
             _ => Rule::Forward(number),
         };
         decodes |= matches!(rule, Rule::Decode(_));
-        renumbers |= rule != Rule::Forward(number);
+        changes |= rule != Rule::Forward(number);
         rules.push((number, rule));
     }
     for Listed { codec, .. } in from.iter().filter(|l| l.codec.is_supplemental()) {
         let number = codec.payload_type;
         let rule = match (codec.clock_rate, sink(codec, to)) {
-            (Some(clock), _) if decodes && codec.is_events() => Rule::Events(clock),
-            (Some(clock), _) if decodes => Rule::ComfortNoise(clock),
+            (Some(clock), _) if codec.is_events() && (decodes || changes && needs.events()) => {
+                Rule::Events(clock)
+            }
+            (Some(clock), _) if decodes && !codec.is_events() => Rule::ComfortNoise(clock),
             (_, Sink::Same(same)) => Rule::Forward(same.codec.payload_type),
             // There is no audio of ours to put it into.
             _ => Rule::Forward(number),
         };
-        renumbers |= rule != Rule::Forward(number);
+        changes |= rule != Rule::Forward(number);
         rules.push((number, rule));
     }
-    if !renumbers {
+    if !changes {
         return None;
     }
     let mut plan = Plan::new(rules);
+    let events = |codec: &Codec| Some((codec.payload_type, codec.clock_rate?));
     if let Some(made) = made.filter(|_| decodes) {
         let wish = made.wish.as_deref();
         let ptime_ms = wish.and_then(|wish| wish.ptime_ms).or(ptimes_ms[1]);
         let fmtp = wish.map(|wish| &*wish.fmtp);
         plan.target = codec_use(&made.codec, fmtp, ptime_ms);
-        let events = beside(to, made, true);
-        plan.events = events.and_then(|codec| Some((codec.payload_type, codec.clock_rate?)));
+        plan.events = beside(to, made, true).and_then(events);
         plan.comfort_noise = beside(to, made, false).map(|codec| codec.payload_type);
+    } else {
+        let mut theirs = to.iter().map(|listed| &listed.codec);
+        plan.events = theirs.find(|codec| codec.is_events()).and_then(events);
     }
+    plan.dtmf = needs.dtmf;
+    plan.dtmf.tones_to_events = decodes && dials_in_audio && plan.events.is_some();
+    plan.silenced = needs.silenced;
     Some(Arc::new(plan))
 }
 

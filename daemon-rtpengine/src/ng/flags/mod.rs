@@ -10,6 +10,7 @@
 //!
 //! What the table does not know is logged once and ignored, never refused.
 
+mod dtmf;
 mod once;
 pub mod rtpp;
 mod secure;
@@ -20,6 +21,7 @@ use std::borrow::Cow;
 use media_core::session::{DeleteOptions, Options, Selector};
 
 use super::value::Value;
+pub use dtmf::{DtmfFlags, Played};
 pub(crate) use secure::webrtc;
 pub(crate) use table::learn_mode;
 use table::{Key, Word};
@@ -45,6 +47,8 @@ pub struct Flags {
     pub limit: Option<i64>,
     /// `WebRTC`: what a browser needs. Means nothing in an answer.
     pub webrtc: bool,
+    /// What is said about DTMF.
+    pub dtmf: DtmfFlags,
     /// Options of offer and answer.
     pub options: Options,
     /// Options of delete.
@@ -178,6 +182,20 @@ impl Flags {
                 apply(self, &text(bytes));
             }
             (Key::Value(apply), Value::Int(n)) => apply(self, &n.to_string()),
+            (Key::Numbers(apply), Value::Bytes(bytes)) => {
+                for item in text(bytes).split(',') {
+                    apply(self, item);
+                }
+            }
+            (Key::Numbers(apply), Value::Int(n)) => apply(self, &n.to_string()),
+            (Key::Numbers(apply), Value::List(items)) => {
+                for item in items {
+                    match item {
+                        Value::Int(n) => apply(self, &n.to_string()),
+                        item => apply(self, &item.as_bytes().map(text).unwrap_or_default()),
+                    }
+                }
+            }
             // `codec-mask=all` of the one string; a dictionary has a list here.
             (Key::Items(apply), Value::Bytes(bytes)) if place.in_string => {
                 apply(self, &text(bytes));
@@ -222,7 +240,7 @@ impl Flags {
                 continue;
             };
             match found.key {
-                Key::Text(apply) | Key::Value(apply) | Key::Items(apply) => {
+                Key::Text(apply) | Key::Value(apply) | Key::Items(apply) | Key::Numbers(apply) => {
                     let item = text(&word[at + 1..]);
                     return apply(self, &rtpp::unescape(&item));
                 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use media_core::dtls::HashFunction;
 use media_core::engine::LearnMode;
 use media_core::sdp::{Edits, IceOption, RtcpAttribute};
-use media_core::session::{SecureProfile, TransportProtocol};
+use media_core::session::{Flows, SecureProfile, TransportProtocol};
 
-use super::{Family, Flags, secure};
+use super::{Family, Flags, dtmf, secure};
 
 /// One name.
 pub(super) struct Word {
@@ -34,6 +34,8 @@ pub(super) enum Key {
     Value(fn(&mut Flags, &str)),
     /// Any number of texts, one call each.
     Items(fn(&mut Flags, &str)),
+    /// Any number of numbers, in a list or in one text with commas.
+    Numbers(fn(&mut Flags, &str)),
     /// Pairs of texts.
     Pairs(fn(&mut Flags, &str, &str)),
 }
@@ -66,6 +68,13 @@ const fn items(name: &'static str, apply: fn(&mut Flags, &str)) -> Word {
         key: Key::Items(apply),
     }
 }
+const fn numbers(name: &'static str, apply: fn(&mut Flags, &str)) -> Word {
+    Word {
+        name,
+        flag: None,
+        key: Key::Numbers(apply),
+    }
+}
 const fn pairs(name: &'static str, apply: fn(&mut Flags, &str, &str)) -> Word {
     Word {
         name,
@@ -95,7 +104,7 @@ pub(super) fn find(name: &str) -> Option<&'static Word> {
     WORDS.get(at)
 }
 
-const DTMF: &str = "DTMF processing is not supported yet";
+const INJECT: &str = "digits can be played into every call";
 const RECORDING: &str = "recording is not supported yet";
 const PUBSUB: &str = "subscriptions are not supported yet";
 const NO_MATTER: &str = "";
@@ -116,7 +125,15 @@ pub(super) static WORDS: &[Word] = &[
     both(
         "all",
         |f| f.selector.all = true,
-        |f, v| f.selector.all = v == "all",
+        |f, v| {
+            f.selector.flows = match v {
+                "all" => Some(Flows::All),
+                "offer-answer" => Some(Flows::OfferAnswer),
+                "except-offer-answer" => Some(Flows::ExceptOfferAnswer),
+                "flows" => Some(Flows::Any),
+                _ => f.selector.flows,
+            };
+        },
     ),
     flag("allow-asymmetric-codecs", |f| {
         f.options.sdp.codec.allow_asymmetric_codecs = true;
@@ -131,11 +148,12 @@ pub(super) static WORDS: &[Word] = &[
     flag("asymmetric", |f| f.options.asymmetric = true),
     inert("asymmetric-codecs", NO_MATTER),
     inert("audio-player", "playing media is not supported yet"),
-    inert("block-dtmf", DTMF),
+    flag("block-dtmf", |f| f.dtmf.request.block = true),
     inert("bundle", NO_MATTER),
     text("call-id", |f, v| {
         f.call_id = Some(v.to_owned());
     }),
+    value("code", dtmf::code),
     items("codec-accept", |f, v| {
         f.options.sdp.codec.accept.push(codec(v));
     }),
@@ -167,7 +185,8 @@ pub(super) static WORDS: &[Word] = &[
             f.delete.delete_delay = Some(delay);
         }
     }),
-    inert("detect-dtmf", DTMF),
+    flag("detect-dtmf", |f| f.dtmf.request.detect = true),
+    value("digit", dtmf::code),
     items("direction", direction),
     inert("directional", NO_MATTER),
     inert("discard-recording", RECORDING),
@@ -179,9 +198,10 @@ pub(super) static WORDS: &[Word] = &[
     text("dtls-reverse", |f, v| {
         f.options.dtls_reverse_passive = v == "passive";
     }),
-    inert("dtmf", DTMF),
-    inert("dtmf-delay", DTMF),
-    inert("dtmf-log-dest", DTMF),
+    value("dtmf-delay", dtmf::delay),
+    text("dtmf-log-dest", dtmf::log_dest),
+    text("dtmf-security", dtmf::security),
+    value("duration", dtmf::duration),
     inert("early-media", NO_MATTER),
     inert("egress", RECORDING),
     text("endpoint-learning", |f, v| {
@@ -196,6 +216,8 @@ pub(super) static WORDS: &[Word] = &[
         f.options.sdp.replace.force_increment_sdp_version = true;
     }),
     inert("force-relay", NO_MATTER),
+    numbers("frequencies", dtmf::frequency),
+    numbers("frequency", dtmf::frequency),
     text("from-interface", |f, v| {
         f.options.from_interface = Some(v.to_owned());
     }),
@@ -220,7 +242,7 @@ pub(super) static WORDS: &[Word] = &[
     }),
     text("ice-lite", secure::ice_lite),
     inert("inactive", PUBSUB),
-    inert("inject-dtmf", DTMF),
+    inert("inject-dtmf", INJECT),
     text("interface", |f, v| {
         f.options.from_interface = Some(v.to_owned());
     }),
@@ -256,7 +278,7 @@ pub(super) static WORDS: &[Word] = &[
     }),
     items("osrtp", secure::osrtp),
     inert("passthrough", NO_MATTER),
-    inert("pause", RECORDING),
+    value("pause", dtmf::pause),
     flag("pierce-nat", |f| f.options.pierce_nat = true),
     flag("port-latching", |f| f.options.port_latching = Some(true)),
     flag("prefer-sdes", |f| f.options.sdes.prefer = true),
@@ -399,7 +421,10 @@ pub(super) static WORDS: &[Word] = &[
         f.options.sdp.media_remove.push(v.to_owned());
     }),
     flag("sdp-version", |f| f.options.sdp.replace.sdp_version = true),
-    text("set-label", |f, v| f.options.set_label = Some(v.to_owned())),
+    text("set-label", |f, v| {
+        f.options.set_label = Some(v.to_owned());
+        f.selector.set_label = Some(v.to_owned());
+    }),
     flag("single-codec", |f| {
         f.options.sdp.codec.single_codec = true;
     }),
@@ -426,7 +451,7 @@ pub(super) static WORDS: &[Word] = &[
     text("to-interface", |f, v| {
         f.options.to_interface = Some(v.to_owned());
     }),
-    inert("to-label", PUBSUB),
+    text("to-label", |f, v| f.selector.to_label = Some(v.to_owned())),
     both(
         "to-tag",
         |f| f.delete.match_to_tag = true,
@@ -455,6 +480,7 @@ pub(super) static WORDS: &[Word] = &[
     text("via-branch", |f, v| {
         f.via_branch = Some(v.to_owned());
     }),
+    value("volume", dtmf::volume),
     flag("webrtc", |f| f.webrtc = true),
     inert("xmlrpc-callback", "XMLRPC callbacks are not supported yet"),
 ];

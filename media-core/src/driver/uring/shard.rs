@@ -93,6 +93,7 @@ impl Shard {
         }
         self.core.housekeep(now, &mut self.sockets);
         self.core.transcode(now, &mut self.sockets);
+        self.core.tell();
         go_on
     }
 

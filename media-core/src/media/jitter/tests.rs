@@ -84,7 +84,9 @@ fn packets_that_overtake_each_other_are_not_lost() {
         let mut random = seed;
         let mut arrivals: Vec<(u64, u16)> = (0..300_u16)
             .map(|n| {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
                 // What overtakes the very first is taken for the first.
                 let late_us = if n == 0 { 0 } else { (random >> 33) % 80_000 };
                 (u64::from(n) * FRAME_US + late_us, n)

@@ -3,6 +3,13 @@
 use crate::units::RtpTimestamp;
 use crate::wire::telephone_event::TelephoneEvent;
 
+/// Ticks by which a packet's time stamp may lie behind the event that is known for it to be a late packet
+/// of the one before: two seconds at 8000 Hz. Further back begins another time line.
+const LATE_TICKS: u32 = 16_000;
+/// A duration from which on an event without an end may go on under another time stamp: the field is
+/// about to overflow (RFC 4733 §2.5.1.3).
+const LONG_TICKS: u16 = 0xe000;
+
 /// The event that a sender is in the middle of.
 #[derive(Debug, Default)]
 pub(super) struct Events {
@@ -17,8 +24,12 @@ struct Current {
     to: RtpTimestamp,
     /// Longest duration heard, in the sender's ticks.
     ticks: u16,
+    /// Of the segments before this one.
+    before_ticks: u32,
     volume: u8,
     ended: bool,
+    /// Somebody was told that it has ended.
+    told: bool,
 }
 
 /// What a packet adds to an event.
@@ -31,9 +42,11 @@ pub(super) struct Progress {
     /// Sender's ticks that this packet says more than those before.
     pub(super) ticks: u16,
     /// An event that is known to have ended by this packet: its code, volume and ticks. Once per event.
-    pub(super) ended: Option<(u8, u8, u16)>,
+    pub(super) ended: Option<(u8, u8, u32)>,
     /// The event goes on.
     pub(super) sounds: bool,
+    /// A packet of an event that is over and done with: it came after the next one's begin.
+    pub(super) late: bool,
 }
 
 impl Events {
@@ -45,15 +58,31 @@ impl Events {
         begin: impl FnOnce() -> RtpTimestamp,
     ) -> Progress {
         let before = self.current.take();
+        if let Some(current) = before
+            && (1..=LATE_TICKS).contains(&current.from.get().wrapping_sub(from.get()))
+        {
+            self.current = before;
+            return Progress {
+                at: current.to,
+                begins: false,
+                ticks: 0,
+                ended: None,
+                sounds: !current.ended,
+                late: true,
+            };
+        }
         let known = before.filter(|current| current.from == from && current.event == event.event);
-        let begins = known.is_none();
+        let segment = before.filter(|current| current.is_continued_by(from, event));
+        let begins = known.or(segment).is_none();
         let mut current = known.unwrap_or_else(|| Current {
             event: event.event,
             from,
             to: begin(),
             ticks: 0,
+            before_ticks: segment.map_or(0, |segment| segment.all_ticks()),
             volume: event.volume,
             ended: false,
+            told: false,
         });
         let goes_on = !current.ended;
         let ticks = match goes_on {
@@ -62,17 +91,34 @@ impl Events {
         };
         current.ticks = current.ticks.max(event.duration_ticks);
         current.ended |= event.end;
+        // One whose end was lost ends with the next one's begin; the next one's end, if it is in the same
+        // packet, is told with its repetition.
+        let cut = before.filter(|before| begins && !before.told);
+        let ended = cut.or(Some(current).filter(|current| current.ended && !current.told));
+        current.told |= cut.is_none() && current.ended;
         self.current = Some(current);
-        // One whose end was lost ends with the next one's begin.
-        let cut = before.filter(|before| begins && !before.ended);
-        let ended = cut.or(Some(current).filter(|_| goes_on && event.end));
         Progress {
             at: current.to,
             begins,
             ticks,
-            ended: ended.map(|ended| (ended.event, ended.volume, ended.ticks)),
+            ended: ended.map(|ended| (ended.event, ended.volume, ended.all_ticks())),
             sounds: !current.ended,
+            late: false,
         }
+    }
+}
+
+impl Current {
+    /// Of all its segments so far.
+    fn all_ticks(&self) -> u32 {
+        self.before_ticks.saturating_add(u32::from(self.ticks))
+    }
+
+    /// Is this the next segment of the same long event?
+    fn is_continued_by(&self, from: RtpTimestamp, event: &TelephoneEvent) -> bool {
+        let passed = from.get().wrapping_sub(self.from.get());
+        let long = self.event == event.event && !self.ended && self.ticks >= LONG_TICKS;
+        long && (u32::from(self.ticks)..=u32::from(u16::MAX)).contains(&passed)
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod dtmf;
 mod events;
+mod hiding;
+mod listener;
 mod numbering;
 mod plan;
 mod sink;
@@ -18,9 +20,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use codecs::registry::Settings;
-use codecs::tone::{Digit, Generator};
+use codecs::{PcmFormat, SampleRate};
 
-use self::dtmf::{Dtmf, Instead};
+use self::dtmf::{Dtmf, Instead, Shown};
 use self::events::{Events, Progress, scale};
 use self::numbering::Numbering;
 use self::sink::Sink;
@@ -31,7 +33,9 @@ use crate::units::{ClockRate, PayloadType, RtpTimestamp, Ssrc};
 use crate::wire::rtp::{FIXED_HEADER_LEN, RtpHeader, RtpPacket};
 use crate::wire::telephone_event::TelephoneEvent;
 
-pub use dtmf::{DtmfOptions, Heard, Hiding, Play};
+pub use codecs::tone::Digit;
+pub use hiding::{DtmfOptions, Frequencies, Heard, Hiding, Play};
+pub use listener::{EventListener, EventTypes};
 pub use plan::{CodecUse, Plan, Rule, Unlisted};
 
 /// Most samples of one payload, all channels counted: Opus's 120 ms of 48,000 Hz in two channels.
@@ -95,14 +99,6 @@ impl<'a> Outlet<'a> {
     }
 }
 
-/// What a receiver gets in place of an event.
-struct StandIn {
-    /// Another event, or
-    event: u8,
-    /// a tone in the audio.
-    tone: Option<Generator>,
-}
-
 /// One stream's transcoder.
 pub struct Transcoder {
     plan: Arc<Plan>,
@@ -113,14 +109,16 @@ pub struct Transcoder {
     sources: Vec<Source>,
     events: Events,
     dtmf: Dtmf,
-    /// What the receiver gets for the event heard last, if not the event itself.
-    stand_in: Option<StandIn>,
+    /// What the receiver gets of the event heard last.
+    shown: Shown,
     /// That event goes on.
     event_sounds: bool,
     /// Time stamp of the sender's next audio.
     expected: Option<RtpTimestamp>,
     /// Packets of 100 that the receiver loses.
     loss_percent: u8,
+    /// That of the last packet that went on as it was.
+    forwarded: Option<RtpTimestamp>,
 }
 
 impl fmt::Debug for Transcoder {
@@ -142,11 +140,12 @@ impl Transcoder {
             sink: None,
             sources: Vec::with_capacity(SOURCES),
             events: Events::default(),
-            dtmf: Dtmf::new(plan.dtmf, 0),
-            stand_in: None,
+            dtmf: Dtmf::new(plan.dtmf),
+            shown: Shown::Nothing,
             event_sounds: false,
             expected: None,
             loss_percent: 0,
+            forwarded: None,
             plan,
         }
     }
@@ -168,8 +167,13 @@ impl Transcoder {
             if let (Some(numbering), Some(target)) = (&mut self.numbering, &plan.target)
                 && let Some(clock) = target.clock_rate()
             {
-                numbering.set_target_clock(clock);
+                match (self.plan.target.is_some(), self.forwarded) {
+                    // What went on as it was has the clock that the receiver is used to.
+                    (false, Some(last)) => numbering.begin_clock(clock, last),
+                    _ => numbering.set_target_clock(clock),
+                }
             }
+            self.expected = None;
         }
         self.sources.clear();
         self.dtmf.set_options(plan.dtmf);
@@ -235,6 +239,8 @@ impl Transcoder {
         if self.numbering.is_none() {
             let to = self.plan.target.as_ref().map(CodecUse::clock_rate);
             self.numbering = Some(Numbering::new(header, clock, to.flatten()));
+            self.dtmf
+                .seed(header.ssrc().get() ^ header.timestamp().get());
         }
         self.buffer.push(
             header.sequence_number(),
@@ -277,7 +283,9 @@ impl Transcoder {
         self.buffer.reset();
         self.numbering = None;
         self.expected = None;
+        self.forwarded = None;
         self.events = Events::default();
+        self.event_sounds = false;
         if let Some(sink) = &mut self.sink {
             sink.forget();
         }
@@ -285,7 +293,7 @@ impl Transcoder {
 
     fn clock_of(&self, payload_type: PayloadType) -> Option<ClockRate> {
         match self.plan.rule(payload_type)? {
-            Rule::Decode(codec) => codec.clock_rate(),
+            Rule::Decode(codec) | Rule::Overhear(_, codec) => codec.clock_rate(),
             Rule::Events(clock) | Rule::ComfortNoise(clock) => Some(*clock),
             Rule::Forward(_) => self.plan.target.as_ref().and_then(CodecUse::clock_rate),
             Rule::Drop => None,
@@ -308,6 +316,10 @@ impl Transcoder {
         let plan = Arc::clone(&self.plan);
         match plan.rule(payload_type) {
             Some(Rule::Forward(to)) => self.forward(header, packet, *to, outlet),
+            Some(Rule::Overhear(to, codec)) => {
+                self.overhear(codec, parsed.payload(), scratch, outlet);
+                self.forward(header, packet, *to, outlet);
+            }
             Some(Rule::Decode(codec)) => {
                 let payload = parsed.payload();
                 if !self.transcode(codec, header, payload, missing, scratch, outlet) {
@@ -343,6 +355,7 @@ impl Transcoder {
             return;
         };
         let at = numbering.map(header.timestamp());
+        self.forwarded = Some(header.timestamp());
         renumber(&mut packet, numbering.header(to, at, header.marker()));
         (outlet.send)(packet);
     }
@@ -368,43 +381,29 @@ impl Transcoder {
                 None => numbering.map(header.timestamp()),
             }
         });
-        if let Some((code, volume, ticks)) = progress.ended {
-            outlet.heard = Digit::from_event(code).map(|digit| Heard {
-                digit,
-                duration_ms: u32::from(ticks) * 1000 / clock.get(),
-                volume,
-            });
+        if progress.late {
+            return;
         }
         if progress.begins {
-            self.stand_in = self.stand_in(event.event);
+            self.dtmf.event_begins();
+            let takes = (self.plan.events.is_some(), self.plan.target.is_some());
+            self.shown = self.dtmf.show(event.event, takes.0, takes.1);
         }
-        let as_tone = self.stand_in.as_ref().is_some_and(|s| s.tone.is_some());
-        match self.plan.dtmf.hiding {
-            Hiding::Drop | Hiding::Silence => {}
-            _ if as_tone => self.sound(progress.ticks, clock, header.timestamp(), scratch, outlet),
-            _ => self.pass_event(event, progress, clock, packet, outlet),
+        match self.shown {
+            Shown::Nothing => {}
+            Shown::Event(shown) => self.pass_event(event, shown, progress, clock, packet, outlet),
+            Shown::Audio(_) => {
+                self.sound(progress.ticks, clock, header.timestamp(), scratch, outlet);
+            }
         }
         self.event_sounds = progress.sounds;
+        if let Some(heard) = listener::heard(progress.ended, clock) {
+            self.dtmf.echo(&heard);
+            outlet.heard = Some(heard);
+        }
     }
 
-    /// An event begins: what the receiver gets in place of it, if anything.
-    fn stand_in(&mut self, event: u8) -> Option<StandIn> {
-        let digit = Digit::from_event(event)?;
-        let hiding = self.plan.dtmf.hiding;
-        let shown = self.dtmf.stand_in(digit);
-        let as_tone =
-            self.plan.events.is_none() || matches!(hiding, Hiding::Tone { .. } | Hiding::Digit);
-        let tone = match as_tone && self.plan.target.is_some() {
-            true => self.dtmf.cover(shown),
-            false => None,
-        };
-        Some(StandIn {
-            event: shown.event(),
-            tone,
-        })
-    }
-
-    /// So many more ticks of an event, as a tone in the audio.
+    /// So many more ticks of an event, as a tone in the audio, or as silence.
     fn sound(
         &mut self,
         ticks: u16,
@@ -417,8 +416,11 @@ impl Transcoder {
             outlet.failed += 1;
             return;
         }
-        let (Some(numbering), Some(sink), Some(stand_in)) =
-            (&mut self.numbering, &mut self.sink, &mut self.stand_in)
+        if !self.event_sounds {
+            self.go_to(at, clock, outlet);
+        }
+        let (Some(numbering), Some(sink), Shown::Audio(tone)) =
+            (&mut self.numbering, &mut self.sink, &mut self.shown)
         else {
             return;
         };
@@ -431,8 +433,9 @@ impl Transcoder {
         while left > 0 {
             let n = left.min(MAX_SAMPLES / 2);
             let samples = &mut scratch.decoded[..n];
-            let made = stand_in.tone.as_mut().map_or(0, |tone| tone.fill(samples));
+            let made = tone.as_mut().map_or(0, |tone| tone.fill(samples));
             samples[made..].fill(0);
+            self.dtmf.advance(n);
             sink.write_mono(scratch, n, numbering, outlet);
             left -= n;
         }
@@ -443,9 +446,27 @@ impl Transcoder {
         self.expected = self.expected.map(|expected| after(expected, of_audio));
     }
 
+    /// An event begins that is to be heard. Where the audio before it was not encoded here, or paused, the
+    /// encoder stands behind.
+    fn go_to(&mut self, at: RtpTimestamp, clock: ClockRate, outlet: &mut Outlet<'_>) {
+        let (Some(numbering), Some(sink)) = (&mut self.numbering, &mut self.sink) else {
+            return;
+        };
+        if numbering.sender_clock() != clock.get() {
+            return;
+        }
+        let start = numbering.map(at);
+        let ahead = start.get().wrapping_sub(sink.position().get());
+        if (clock.get() / 50..clock.get() * JUMP_S).contains(&ahead) {
+            sink.jump(start, numbering, outlet);
+            self.expected = Some(at);
+        }
+    }
+
     fn pass_event(
         &mut self,
         event: TelephoneEvent,
+        shown: u8,
         progress: Progress,
         clock: ClockRate,
         mut packet: PacketBuf,
@@ -457,7 +478,7 @@ impl Transcoder {
             return;
         };
         let rescaled = TelephoneEvent {
-            event: self.stand_in.as_ref().map_or(event.event, |s| s.event),
+            event: shown,
             duration_ticks: scale(event.duration_ticks, clock.get(), to_clock.get()),
             ..event
         };
@@ -501,8 +522,9 @@ impl Transcoder {
         if ticks == 0 {
             return false;
         }
-        if self.event_sounds && self.stand_in.as_ref().is_some_and(|s| s.tone.is_some()) {
-            // The sender's audio goes on during its own event; the tone has its place.
+        if self.event_sounds && (matches!(self.shown, Shown::Audio(_)) || self.dtmf.listens()) {
+            // The sender's audio goes on during its own event: what the receiver gets of that has its
+            // place, and the same digit is not to be found in it once more.
             return true;
         }
         let clock_hz = codec.codec.clock_rate_hz;
@@ -565,6 +587,52 @@ impl Transcoder {
             }
         }
         valid
+    }
+
+    /// Looks for digits in audio that goes on as it is.
+    fn overhear(
+        &mut self,
+        codec: &CodecUse,
+        payload: &[u8],
+        scratch: &mut Scratch,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let is_it = |source: &Source| source.payload_type == codec.payload_type;
+        let known = self.sources.iter().position(is_it);
+        let Some(at) = known.or_else(|| self.add_listener(codec)) else {
+            return;
+        };
+        self.sources.swap(0, at);
+        let Some(source) = self.sources.first_mut() else {
+            return;
+        };
+        self.dtmf.set_rate(source.target().sample_rate);
+        if self.event_sounds {
+            return;
+        }
+        if let Some(samples) = source.decode(payload, scratch) {
+            self.dtmf.overhear(samples, &mut outlet.heard);
+        }
+    }
+
+    /// Makes a decoder for what is only listened to, at the least rate that it can; its place.
+    #[cold]
+    fn add_listener(&mut self, codec: &CodecUse) -> Option<usize> {
+        let settings = Settings {
+            fmtp: &codec.fmtp,
+            sample_rate: Some(SampleRate::HZ_8000),
+            channels: Some(1),
+            ..Settings::default()
+        };
+        let decoder = codec.codec.decoder(&settings).ok()?;
+        let format = PcmFormat {
+            channels: 1,
+            ..decoder.format()
+        };
+        let source = Source::new(codec, decoder, format)?;
+        self.sources.truncate(SOURCES - 1);
+        self.sources.push(source);
+        Some(self.sources.len() - 1)
     }
 
     fn is_selected(&self, codec: &CodecUse) -> bool {

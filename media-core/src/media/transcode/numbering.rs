@@ -78,6 +78,14 @@ impl Numbering {
         self.to_clock = clock.get();
     }
 
+    /// Both clocks are this one; what has been mapped up to `last` stays.
+    pub(super) fn begin_clock(&mut self, clock: ClockRate, last: RtpTimestamp) {
+        let at = self.map(last);
+        self.tie(last, at);
+        self.from_clock = clock.get();
+        self.to_clock = clock.get();
+    }
+
     pub(super) fn sender_clock(&self) -> u32 {
         self.from_clock
     }

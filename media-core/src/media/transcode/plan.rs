@@ -2,7 +2,7 @@
 
 use codecs::registry::Codec;
 
-use super::dtmf::DtmfOptions;
+use super::hiding::DtmfOptions;
 use crate::media::jitter::Hold;
 use crate::units::{ClockRate, PayloadType};
 
@@ -35,6 +35,8 @@ pub enum Rule {
     Forward(PayloadType),
     /// Decoded as this, and encoded as [`Plan::target`].
     Decode(CodecUse),
+    /// As [`Rule::Forward`]; decoded as well, to look for digits in it.
+    Overhear(PayloadType, CodecUse),
     /// DTMF events of this clock rate, to become [`Plan::events`]; in-band tones where there is none.
     Events(ClockRate),
     /// Comfort noise of this clock rate, to become [`Plan::comfort_noise`]; noise where there is none.
@@ -105,7 +107,7 @@ impl Plan {
     #[must_use]
     pub fn cost_us(&self) -> u32 {
         let decoded = self.rules.iter().filter_map(|(_, rule)| match rule {
-            Rule::Decode(codec) => Some(codec.codec.decode_cost_us),
+            Rule::Decode(codec) | Rule::Overhear(_, codec) => Some(codec.codec.decode_cost_us),
             _ => None,
         });
         let encoded = self.target.as_ref().map_or(0, |t| t.codec.encode_cost_us);

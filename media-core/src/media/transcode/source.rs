@@ -41,6 +41,11 @@ impl Source {
         })
     }
 
+    /// What its samples become.
+    pub(super) fn target(&self) -> PcmFormat {
+        self.target
+    }
+
     /// Ticks of the RTP clock that a payload lasts; 0 if it is not valid.
     pub(super) fn ticks_in(&self, payload: &[u8]) -> u32 {
         self.ticks(self.decoder.samples_in(payload))

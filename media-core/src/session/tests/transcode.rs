@@ -60,6 +60,7 @@ fn rules(plan: &Plan) -> String {
     let rule = |(from, rule): &(PayloadType, Rule)| match rule {
         Rule::Forward(to) => format!("{}>{}", from.get(), to.get()),
         Rule::Decode(decoded) => format!("{}>", decoded.payload_type.get()),
+        Rule::Overhear(to, _) => format!("{}>{}?", from.get(), to.get()),
         Rule::Events(_) => format!("e{}", from.get()),
         Rule::ComfortNoise(_) => format!("c{}", from.get()),
         Rule::Drop => format!("{}x", from.get()),

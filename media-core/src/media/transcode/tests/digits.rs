@@ -1,7 +1,7 @@
 //! DTMF through the transcoder.
 
 use codecs::registry::Settings;
-use codecs::tone::{DtmfDetector, DtmfEvent, Generator, Tone};
+use codecs::tone::{Digit, DtmfDetector, DtmfEvent, Generator, Tone};
 use codecs::{Pcm, SampleRate};
 
 use super::*;
@@ -219,17 +219,16 @@ fn digits_are_played_one_after_another_as_events_or_tones() {
 
 #[test]
 fn digits_are_hidden_as_asked_be_they_events_or_tones() {
-    let tone_of = Hiding::Tone {
-        frequency_hz: 400,
-        volume_dbm0: -10,
-    };
+    let tone_of = Hiding::Tone(Frequencies::default());
+    let seven = Hiding::Digit(Digit::from_char('7').unwrap());
+    let zero = Hiding::Digit(Digit::from_event(0).unwrap());
     // What is left: the event's code if any, and the digits in the audio.
     for (hiding, event, in_audio) in [
         (Hiding::Off, Some(5), ""),
         (Hiding::Drop, None, ""),
         (Hiding::Silence, None, ""),
-        (Hiding::Zero, Some(0), ""),
-        (Hiding::Digit, None, "5"),
+        (zero, Some(0), ""),
+        (seven, Some(7), ""),
         (tone_of, None, ""),
     ] {
         let mut hidden = plan(20);
@@ -252,13 +251,227 @@ fn digits_are_hidden_as_asked_be_they_events_or_tones() {
         // What sounds until the detector is sure cannot be taken back: too short to be a digit.
         let left: String = digits.iter().map(|d| d.0).collect();
         let expected = match hiding {
-            Hiding::Off | Hiding::Digit => "5",
-            Hiding::Zero => "0",
+            Hiding::Off => "5",
+            Hiding::Digit(shown) if shown.event() == 0 => "0",
+            Hiding::Digit(_) => "7",
             _ => "",
         };
         let longest = digits.iter().map(|d| d.2 - d.1).max().unwrap_or(0);
         assert!(left == expected || longest < 360, "{hiding:?}: {digits:?}");
     }
+}
+
+/// Largest sample in each packet of PCMU.
+fn loudest(sent: &[Sent]) -> Vec<u16> {
+    let pcmu = registry::by_name("PCMU", 8000, 1).unwrap();
+    let mut decoder = pcmu.decoder(&Settings::default()).unwrap();
+    let mut samples = [0; 160];
+    let audio = sent.iter().filter(|s| s.0 == 0);
+    audio
+        .map(|s| {
+            decoder.decode(&s.4, &mut samples).unwrap();
+            samples.iter().map(|s| s.unsigned_abs()).max().unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn silence_and_tones_last_as_long_as_the_event() {
+    let tone_of = Hiding::Tone(Frequencies::new(&[600, 1000]));
+    for (hiding, sounds) in [(Hiding::Silence, false), (tone_of, true)] {
+        let mut hidden = plan(20);
+        hidden.dtmf.hiding = hiding;
+        let mut bench = Bench::new(hidden);
+        let sent = play_event(&mut bench, 5);
+        let timestamps: Vec<u32> = sent.iter().map(|s| s.2).collect();
+        let unbroken: Vec<u32> = (0..25).map(|n| n * 160).collect();
+        assert_eq!(timestamps, unbroken, "{hiding:?}");
+        let loud: Vec<bool> = loudest(&sent).iter().map(|peak| *peak > 1000).collect();
+        let expected: Vec<bool> = (0..25).map(|n| sounds && (10..15).contains(&n)).collect();
+        assert_eq!(loud, expected, "{hiding:?}");
+    }
+}
+
+#[test]
+fn each_digit_gets_the_next_frequency() {
+    let frequencies = Frequencies::new(&[600, 1000]);
+    assert_eq!(
+        [0, 1, 2, 3].map(|n| frequencies.of(n)),
+        [600, 1000, 600, 1000]
+    );
+    assert_eq!(Frequencies::new(&[]).of(5), Frequencies::DEFAULT_HZ);
+    assert_eq!(Frequencies::new(&[1; 20]), Frequencies::new(&[1; 8]));
+}
+
+#[test]
+fn sender_that_dials_by_event_and_tone_at_once_dials_once() {
+    let mut listening = plan(20);
+    listening.dtmf.hiding = Hiding::Digit(Digit::from_event(0).unwrap());
+    let mut bench = Bench::new(listening);
+    let mut sent = Vec::new();
+    let mut seq = 0_u16;
+    let mut events = event(5).into_iter();
+    for (n, frame) in (0_u32..).zip(dialled('5')) {
+        if (10..17).contains(&n) {
+            sent.extend(bench.packet(101, seq, 1600, &events.next().unwrap()));
+            seq += 1;
+        }
+        sent.extend(bench.packet(8, seq, n * 160, &frame));
+        seq += 1;
+    }
+    assert_eq!(bench.heard.len(), 1, "{:?}", bench.heard);
+    let codes: Vec<u8> = events_of(&sent).iter().map(|e| e.event).collect();
+    assert_eq!(codes, [0; 7]);
+    assert_eq!(digits_in(&sent).len(), 0);
+    no_gaps(&sent);
+}
+
+#[test]
+fn delayed_digit_is_silent_first_and_comes_later_hidden_as_asked() {
+    let seven = Hiding::Digit(Digit::from_char('7').unwrap());
+    for (hiding, expected) in [
+        (Hiding::Off, Some(5)),
+        (seven, Some(7)),
+        (Hiding::Silence, None),
+        (Hiding::Drop, None),
+    ] {
+        let mut delayed = plan(20);
+        delayed.dtmf.hiding = hiding;
+        delayed.dtmf.delay_ms = 200;
+        let mut bench = Bench::new(delayed.clone());
+        let mut sent = play_event(&mut bench, 5);
+        for n in 25..40_u32 {
+            let seq = u16::try_from(n).unwrap() + 2;
+            sent.extend(bench.packet(8, seq, n * 160, &[0xd5; 160]));
+        }
+        no_gaps(&sent);
+        assert_eq!(bench.heard.len(), 1, "{hiding:?}");
+        let events = events_of(&sent);
+        assert_eq!(events.first().map(|e| e.event), expected, "{hiding:?}");
+        if expected.is_some() {
+            assert_eq!(events.last().unwrap().duration_ticks, 800);
+            let begin = sent.iter().find(|s| s.0 == 96).unwrap();
+            assert_eq!((begin.2, begin.3), (1600 + 1600, true), "{hiding:?}");
+        }
+    }
+}
+
+#[test]
+fn delayed_tone_comes_later_as_a_tone() {
+    let mut delayed = plan(20);
+    delayed.events = None;
+    delayed.dtmf.delay_ms = 300;
+    let mut bench = Bench::new(delayed);
+    let mut frames = dialled('5');
+    frames.extend(vec![vec![0xd5; 160]; 30]);
+    let sent = play_audio(&mut bench, &frames);
+    assert_eq!(bench.heard.len(), 1);
+    let digits = digits_in(&sent);
+    let long: Vec<_> = digits.iter().filter(|d| d.2 - d.1 > 500).collect();
+    assert_eq!(long.len(), 1, "{digits:?}");
+    let (digit, begin, end) = *long[0];
+    assert_eq!(digit, '5');
+    // Found about 35 ms after its begin at 1600.
+    assert!((4000..4500).contains(&begin), "{begin}");
+    assert!((end - begin).abs_diff(800) < 160, "{begin} to {end}");
+}
+
+/// Nothing is decoded but for listening, and the receiver gets every packet as it was.
+#[test]
+fn overheard_audio_goes_on_as_it_is() {
+    let eight = ClockRate::new(8000).unwrap();
+    let mut overheard = Plan::new(vec![
+        (pt(8), Rule::Overhear(pt(8), codec("PCMA", 8, 20))),
+        (pt(101), Rule::Events(eight)),
+    ]);
+    overheard.events = Some((pt(101), eight));
+    overheard.dtmf.detect = true;
+    let mut bench = Bench::new(overheard);
+    let frames = dialled('9');
+    let sent = play_audio(&mut bench, &frames);
+    let payloads: Vec<Vec<u8>> = sent.iter().map(|s| s.4.clone()).collect();
+    assert_eq!(payloads, frames);
+    assert_eq!(bench.heard.len(), 1);
+    assert_eq!(bench.heard[0].digit.to_char(), '9');
+    assert!(bench.heard[0].duration_ms.abs_diff(100) < 10);
+    bench.heard.clear();
+    for (seq, payload) in (25..).zip(event(3)) {
+        assert_eq!(bench.packet(101, seq, 4000, &payload)[0].4, payload);
+    }
+    assert_eq!(bench.heard.len(), 1);
+}
+
+/// Events are taken out of a stream that nobody can decode, and its numbers show no gap.
+#[test]
+fn events_are_dropped_without_a_codec() {
+    let eight = ClockRate::new(8000).unwrap();
+    let mut relayed = Plan::new(vec![
+        (pt(18), Rule::Forward(pt(18))),
+        (pt(101), Rule::Events(eight)),
+    ]);
+    relayed.events = Some((pt(101), eight));
+    for hiding in [
+        Hiding::Drop,
+        Hiding::Silence,
+        Hiding::Tone(Frequencies::default()),
+    ] {
+        relayed.dtmf.hiding = hiding;
+        let mut bench = Bench::new(relayed.clone());
+        let mut sent = bench.packet(18, 10, 0, &[1; 20]);
+        for (seq, payload) in (11..).zip(event(3)) {
+            sent.extend(bench.packet(101, seq, 160, &payload));
+        }
+        sent.extend(bench.packet(18, 18, 960, &[2; 20]));
+        assert_eq!(numbers(&sent), [(18, 10, 0, false), (18, 11, 960, false)]);
+        assert_eq!(bench.heard.len(), 1);
+    }
+    relayed.dtmf.hiding = Hiding::Digit(Digit::from_event(0).unwrap());
+    let mut bench = Bench::new(relayed);
+    let sent: Vec<Sent> = (0..)
+        .zip(event(3))
+        .flat_map(|(seq, payload)| bench.packet(101, seq, 160, &payload))
+        .collect();
+    assert_eq!(sent.len(), 7);
+    assert!(sent.iter().all(|s| s.4[0] == 0));
+}
+
+/// From packets that go on as they are to an encoder and back, in one time line.
+#[test]
+fn time_goes_on_when_decoding_begins_and_ends() {
+    let opus = |number| CodecUse {
+        codec: registry::by_name("opus", 48_000, 2).unwrap(),
+        ..codec("PCMU", number, 20)
+    };
+    let mut bench = Bench::new(Plan::new(vec![(pt(111), Rule::Forward(pt(111)))]));
+    let mut encoder = opus(111).codec.encoder(&Settings::default()).unwrap();
+    let format = encoder.format();
+    let frame = vec![
+        0;
+        usize::try_from(format.sample_rate.get() / 50).unwrap()
+            * usize::from(format.channels)
+    ];
+    let mut payload = vec![0; 1400];
+    let mut sent = Vec::new();
+    for n in 0..30_u16 {
+        if n == 10 {
+            let mut decoding = Plan::new(vec![(pt(111), Rule::Decode(opus(111)))]);
+            decoding.target = Some(opus(111));
+            bench.transcoder.set_plan(Arc::new(decoding));
+        }
+        if n == 20 {
+            bench.transcoder.set_plan(Arc::new(Plan::new(Vec::new())));
+        }
+        let pcm = Pcm {
+            format,
+            samples: &frame,
+        };
+        let len = encoder.encode(pcm, &mut payload).unwrap();
+        sent.extend(bench.packet(111, n, 5000 + u32::from(n) * 960, &payload[..len]));
+    }
+    no_gaps(&sent);
+    let timestamps: Vec<u32> = sent.iter().map(|s| s.2).collect();
+    let expected: Vec<u32> = (0..30).map(|n| 5000 + n * 960).collect();
+    assert_eq!(timestamps, expected);
 }
 
 #[test]
