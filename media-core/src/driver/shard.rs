@@ -14,7 +14,6 @@ use crate::engine::{
     ShardCounters, Transmit,
 };
 use crate::units::{ShardId, SocketId};
-use crate::wire::demux::{PacketKind, classify};
 
 /// How often the thread's CPU clock is read.
 const CPU_SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -246,8 +245,7 @@ impl Core {
     fn drain(&mut self, io: &mut impl Io) {
         for transmit in self.egress.transmits() {
             let socket = transmit.socket;
-            // A candidate that the kernel has no way to is what checks are to find out, and no fault.
-            let is_check = classify(transmit.packet.as_slice()) == PacketKind::Stun;
+            let is_check = transmit.is_check;
             if let Err(reason) = io.send(transmit)
                 && !is_check
             {

@@ -24,6 +24,21 @@ pub struct Transmit {
     pub to: SocketAddr,
     /// Its payload.
     pub packet: PacketBuf,
+    /// An ICE agent's: that it cannot be sent is what checks are to find out, and counts as no drop.
+    pub is_check: bool,
+}
+
+impl Transmit {
+    /// Anything but an ICE agent's message.
+    #[must_use]
+    pub const fn new(socket: SocketId, to: SocketAddr, packet: PacketBuf) -> Self {
+        Self {
+            socket,
+            to,
+            packet,
+            is_check: false,
+        }
+    }
 }
 
 impl Egress {
@@ -150,7 +165,7 @@ impl Engine {
         sink.counters.octets_sent.add(octets);
         self.counters.packets_sent.add(1);
         self.counters.octets_sent.add(octets);
-        out.transmit(Transmit { socket, to, packet });
+        out.transmit(Transmit::new(socket, to, packet));
         Ok(())
     }
 }

@@ -202,7 +202,7 @@ impl Engine {
         if let Some(mut packet) = self.slab.allocate()
             && packet.fill(datagram)
         {
-            out.transmit(Transmit { socket, to, packet });
+            out.transmit(Transmit::new(socket, to, packet));
         }
     }
 

@@ -352,7 +352,7 @@ impl Engine {
         self.restate_handshake(socket, &before);
         self.arm_report(now, socket);
         if let (Some(to), Some(packet)) = (pierce, self.slab.allocate()) {
-            out.transmit(Transmit { socket, to, packet });
+            out.transmit(Transmit::new(socket, to, packet));
         }
     }
 

@@ -187,7 +187,10 @@ impl Engine {
             {
                 let socket = stream.socket_at(own, transmit.pair.local);
                 let to = transmit.pair.remote;
-                out.transmit(Transmit { socket, to, packet });
+                out.transmit(Transmit {
+                    is_check: true,
+                    ..Transmit::new(socket, to, packet)
+                });
             }
         }
         let (mut nominated, mut lost) = (None, false);

@@ -28,10 +28,19 @@ pub(super) enum Op {
     Wake = 3,
     Cancel = 4,
     Close = 5,
+    /// A send that may fail.
+    Check = 6,
 }
 
 impl Op {
-    const ALL: [Op; 5] = [Op::Receive, Op::Send, Op::Wake, Op::Cancel, Op::Close];
+    const ALL: [Op; 6] = [
+        Op::Receive,
+        Op::Send,
+        Op::Wake,
+        Op::Cancel,
+        Op::Close,
+        Op::Check,
+    ];
 
     /// `op ‖ generation (24 bits) ‖ index (32 bits)`.
     pub(super) fn user_data(self, socket: SocketId) -> u64 {

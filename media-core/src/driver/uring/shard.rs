@@ -109,6 +109,7 @@ impl Shard {
                 .core
                 .engine
                 .count_drop(socket, send_failure(-completion.result)),
+            Op::Check => {}
             Op::Wake => {
                 if let Err(error) = self.sockets.arm_wake(self.core.port().wake.fd()) {
                     panic!("io_uring: cannot listen for commands: {error}");

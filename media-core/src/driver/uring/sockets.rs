@@ -228,6 +228,7 @@ impl Io for Sockets {
             socket,
             to,
             mut packet,
+            is_check,
         } = transmit;
         if self
             .get(socket)
@@ -240,6 +241,7 @@ impl Io for Sockets {
             return Err(DropReason::SendFailed);
         };
         let name_len = sys::encode_address(to, name);
+        let op = if is_check { Op::Check } else { Op::Send };
         let slot = packet.into_flight();
         let start = self.slab.address(slot);
         let entry = opcode::Send::new(
@@ -252,7 +254,7 @@ impl Io for Sockets {
         .dest_addr_len(name_len)
         .build()
         .flags(squeue::Flags::SKIP_SUCCESS)
-        .user_data(Op::Send.user_data(socket));
+        .user_data(op.user_data(socket));
         if self.push(&entry).is_err() {
             self.slab.complete(slot);
             return Err(DropReason::NoBuffer);
