@@ -71,11 +71,19 @@ fn replies_are_those_of_rtpengine() {
     let mut findings = Vec::new();
     for case in &cases {
         let _place = Place(&case.name);
-        let expected = reference.run(case);
-        if raw {
-            print_raw(case, &expected);
+        let mut run = || {
+            let expected = reference.run(case);
+            if raw {
+                print_raw(case, &expected);
+            }
+            compare(case, &expected, &ours.run(case))
+        };
+        let mut found = run();
+        // Two ports that happened to be one number do not do so again.
+        if !found.is_empty() && (reference.by_number_alone || ours.by_number_alone) {
+            found = run();
         }
-        findings.extend(compare(case, &expected, &ours.run(case)));
+        findings.extend(found);
     }
 
     let text = std::fs::read_to_string(test_file("differential/accepted.md"));

@@ -13,6 +13,9 @@ pub(crate) struct Names {
     ports: Vec<(String, u16)>,
     sockets: Vec<(String, u16)>,
     instance: Option<String>,
+    /// Whether a port was told by its number alone, behind an address that is not the daemon's. Now
+    /// and then a daemon takes the same number at two of its addresses, and the name is a wrong one.
+    pub(crate) by_number_alone: bool,
     /// Keys and the like.
     pub(crate) secrets: Secrets,
 }
@@ -26,6 +29,7 @@ impl Names {
             ports: Vec::new(),
             sockets: Vec::new(),
             instance: None,
+            by_number_alone: false,
             secrets: Secrets::default(),
         }
     }
@@ -64,6 +68,7 @@ impl Names {
     fn number(&mut self, address: &str, port: u16) -> String {
         // Behind an address that is not the daemon's (`0.0.0.0`, `media address`) the port decides.
         let foreign = |address: &str| !self.own_addresses.iter().any(|own| own == address);
+        self.by_number_alone |= foreign(address);
         let known = self
             .ports
             .iter()

@@ -37,6 +37,8 @@ pub(crate) struct Runner<'d> {
     own_addresses: &'static [&'static str],
     /// How many requests were sent.
     pub(crate) requests: usize,
+    /// [`Names::by_number_alone`] of the last run.
+    pub(crate) by_number_alone: bool,
 }
 
 impl<'d> Runner<'d> {
@@ -47,6 +49,7 @@ impl<'d> Runner<'d> {
             client: daemon.client(),
             own_addresses,
             requests: 0,
+            by_number_alone: false,
         }
     }
 
@@ -67,6 +70,7 @@ impl<'d> Runner<'d> {
         let outcomes = case.steps.iter().map(|step| dialogue.step(step)).collect();
         dialogue.clean_up();
         self.requests += dialogue.requests;
+        self.by_number_alone = dialogue.names.by_number_alone;
         outcomes
     }
 }
