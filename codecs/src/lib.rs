@@ -48,6 +48,13 @@ pub trait Decoder: Send {
     /// Samples per channel that [`Decoder::decode`] would give for `payload`; 0 if it is not valid.
     fn samples_in(&self, payload: &[u8]) -> usize;
 
+    /// Whether `payload` is one without sound, after which the sender may send nothing until there is some
+    /// (discontinuous transmission); [`Decoder::conceal`] then gives what the pause sounds like.
+    fn is_pause(&self, payload: &[u8]) -> bool {
+        let _ = payload;
+        false
+    }
+
     /// Decodes `payload` into the front of `out` and returns the samples written, all channels
     /// counted.
     ///

@@ -222,6 +222,11 @@ impl Decoder for OpusDecoder {
         parse(payload).map_or(0, |packet| packet.samples(self.format.sample_rate))
     }
 
+    /// At most two bytes (RFC 7587 §3.1.3, opus_encode).
+    fn is_pause(&self, payload: &[u8]) -> bool {
+        matches!(payload.len(), 1 | 2)
+    }
+
     fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
         let bad = CodecError::BadPayload { len: payload.len() };
         let channels = usize::from(self.format.channels);

@@ -250,7 +250,8 @@ impl Rig {
 
     /// Everything that is held leaves, and every slot comes back.
     fn finish(mut self) {
-        for _ in 0..SLOTS {
+        // Of noise there may be half a minute.
+        for _ in 0..4 * SLOTS {
             let Some(due) = self.transcoder.due_us() else {
                 break;
             };

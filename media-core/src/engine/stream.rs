@@ -64,8 +64,8 @@ pub(super) struct Stream {
     pub(super) transcode_cost_us: u64,
     /// The transcoder has work, and stands in the queue for it.
     pub(super) queued: bool,
-    /// A timer will look after what it holds back.
-    pub(super) armed: bool,
+    /// When a timer will look after what it holds back.
+    pub(super) armed_us: Option<u64>,
     clocks: Arc<PayloadClocks>,
     sources: [Source; StreamCounters::SSRCS],
     /// Which of `sources` the last packet was from.
@@ -140,7 +140,7 @@ impl Stream {
             listener: None,
             has_more_to_do: false,
             queued: false,
-            armed: false,
+            armed_us: None,
             clocks: route.clocks,
             sources: [const { Source::empty() }; StreamCounters::SSRCS],
             current: 0,

@@ -103,8 +103,10 @@ impl Engine {
     pub(super) fn queue_due(&mut self, now: Instant) {
         let at_us = self.micros(now);
         while let Some(socket) = self.transcoding.timers.pop_due(now) {
-            if let Some(stream) = self.stream_mut(socket) {
-                stream.armed = false;
+            if let Some(stream) = self.stream_mut(socket)
+                && stream.armed_us.is_some_and(|armed| armed <= at_us)
+            {
+                stream.armed_us = None;
                 self.requeue(socket, at_us);
             }
         }
@@ -212,8 +214,8 @@ impl Engine {
                 self.transcoding.queued_us += cost_us;
                 self.transcoding.queue.push_back(socket);
             }
-            Some(due) if !stream.armed => {
-                stream.armed = true;
+            Some(due) if stream.armed_us.is_none_or(|armed| due < armed) => {
+                stream.armed_us = Some(due);
                 let at = epoch + Duration::from_micros(due);
                 self.transcoding.timers.arm(at, socket);
             }

@@ -10,6 +10,7 @@ mod events;
 mod hiding;
 mod listener;
 mod numbering;
+mod pause;
 mod plan;
 mod sink;
 mod source;
@@ -25,6 +26,7 @@ use codecs::{PcmFormat, SampleRate};
 use self::dtmf::{Dtmf, Instead, Shown};
 use self::events::{Events, Progress, scale};
 use self::numbering::Numbering;
+use self::pause::Pause;
 use self::sink::Sink;
 use self::source::Source;
 use super::jitter::{JitterBuffer, Refused};
@@ -119,6 +121,10 @@ pub struct Transcoder {
     loss_percent: u8,
     /// That of the last packet that went on as it was.
     forwarded: Option<RtpTimestamp>,
+    /// The sender has said that it will send next to nothing for a while.
+    pause: Option<Pause>,
+    /// When the work that is being done was begun.
+    now_us: u64,
 }
 
 impl fmt::Debug for Transcoder {
@@ -146,6 +152,8 @@ impl Transcoder {
             expected: None,
             loss_percent: 0,
             forwarded: None,
+            pause: None,
+            now_us: 0,
             plan,
         }
     }
@@ -176,6 +184,7 @@ impl Transcoder {
             self.expected = None;
         }
         self.sources.clear();
+        self.pause = None;
         self.dtmf.set_options(plan.dtmf);
         self.plan = plan;
     }
@@ -255,7 +264,10 @@ impl Transcoder {
     /// packet.
     #[must_use]
     pub fn due_us(&self) -> Option<u64> {
-        self.buffer.due_us()
+        match (self.buffer.due_us(), self.noise_due_us()) {
+            (Some(packet), Some(noise)) => Some(packet.min(noise)),
+            (packet, noise) => packet.or(noise),
+        }
     }
 
     /// Do packets come faster than they are worked on? Then some work is due before the next one.
@@ -266,8 +278,9 @@ impl Transcoder {
 
     /// Does one packet's share of the work; `false` if there was none whose time has come.
     pub fn work(&mut self, at_us: u64, scratch: &mut Scratch, outlet: &mut Outlet<'_>) -> bool {
+        self.now_us = at_us;
         let Some(released) = self.buffer.pop(at_us) else {
-            return false;
+            return self.fill_pause(at_us, scratch, outlet);
         };
         self.handle(released.item, released.missing, scratch, outlet);
         true
@@ -284,6 +297,7 @@ impl Transcoder {
         self.numbering = None;
         self.expected = None;
         self.forwarded = None;
+        self.pause = None;
         self.events = Events::default();
         self.event_sounds = false;
         if let Some(sink) = &mut self.sink {
@@ -330,11 +344,7 @@ impl Transcoder {
                 Ok(event) => self.event(header, event, *clock, packet, scratch, outlet),
                 Err(_) => outlet.failed += 1,
             },
-            Some(Rule::ComfortNoise(_)) => {
-                if let Some(to) = plan.comfort_noise {
-                    self.forward(header, packet, to, outlet);
-                }
-            }
+            Some(Rule::ComfortNoise(_)) => self.comfort_noise(header, packet, outlet),
             Some(Rule::Drop) => outlet.unlisted += 1,
             None => match plan.unlisted {
                 Unlisted::Forward => self.forward(header, packet, payload_type, outlet),
@@ -369,6 +379,7 @@ impl Transcoder {
         scratch: &mut Scratch,
         outlet: &mut Outlet<'_>,
     ) {
+        self.pause = None;
         let Some(numbering) = &mut self.numbering else {
             return;
         };
@@ -511,6 +522,29 @@ impl Transcoder {
         if !self.is_selected(codec) && !self.select(codec, timestamp) {
             return false;
         }
+        let Some(source) = self.sources.first() else {
+            return false;
+        };
+        let ticks = source.ticks_in(payload);
+        if ticks == 0 {
+            return false;
+        }
+        let pauses = source.is_pause(payload);
+        if let (true, Some(to)) = (pauses, self.plan.comfort_noise) {
+            let Some(samples) = self
+                .sources
+                .first_mut()
+                .and_then(|s| s.decode(payload, scratch))
+            else {
+                return false;
+            };
+            self.describe_pause(timestamp, samples, to, outlet);
+            return true;
+        }
+        let (ends, filled) = match self.pause {
+            Some(_) => (true, self.end_pause(timestamp, ticks, scratch, outlet)),
+            None => (false, 0),
+        };
         let (Some(numbering), Some(sink), Some(source)) = (
             &mut self.numbering,
             &mut self.sink,
@@ -518,9 +552,8 @@ impl Transcoder {
         ) else {
             return false;
         };
-        let ticks = source.ticks_in(payload);
-        if ticks == 0 {
-            return false;
+        if ends && !pauses {
+            numbering.mark();
         }
         if self.event_sounds && (matches!(self.shown, Shown::Audio(_)) || self.dtmf.listens()) {
             // The sender's audio goes on during its own event: what the receiver gets of that has its
@@ -528,7 +561,10 @@ impl Transcoder {
             return true;
         }
         let clock_hz = codec.codec.clock_rate_hz;
-        let mut at = self.expected.unwrap_or(timestamp);
+        let mut at = match filled {
+            0 => self.expected.unwrap_or(timestamp),
+            _ => timestamp,
+        };
         let gap = timestamp.get().wrapping_sub(at.get()).cast_signed();
         let mut left = match u32::try_from(gap) {
             Ok(gap) if missing > 0 => gap.min(clock_hz / 1000 * CONCEAL_MS),
@@ -550,12 +586,22 @@ impl Transcoder {
             sink.jump(start, numbering, outlet);
             numbering.mark();
         }
-        self.expected = Some(after(timestamp, ticks));
+        self.expected = Some(after(timestamp, ticks.max(filled)));
+        if pauses {
+            self.pause = Some(Pause::decoded(timestamp, self.now_us));
+        }
         let decoded = source.decode(payload, scratch);
         let valid = decoded.is_some();
         let samples = match decoded {
             Some(samples) => samples,
             None => source.conceal(ticks, &[], scratch).1,
+        };
+        let samples = match filled {
+            0 => samples,
+            _ => {
+                let length = samples.len() * filled.min(ticks) as usize / ticks as usize;
+                &mut samples[length..]
+            }
         };
         if self.plan.silenced {
             samples.fill(0);

@@ -1,5 +1,6 @@
 //! The decoding half: payloads in, samples of the sink's format out.
 
+use codecs::comfort_noise::NoiseGenerator;
 use codecs::resample::Resampler;
 use codecs::{Decoder, PcmFormat};
 
@@ -51,6 +52,11 @@ impl Source {
         self.ticks(self.decoder.samples_in(payload))
     }
 
+    /// Does the sender send next to nothing after this payload?
+    pub(super) fn is_pause(&self, payload: &[u8]) -> bool {
+        self.decoder.is_pause(payload)
+    }
+
     fn ticks(&self, samples: usize) -> u32 {
         let samples = u64::try_from(samples).unwrap_or(0);
         let ticks =
@@ -89,6 +95,24 @@ impl Source {
         let reaches = wanted <= samples;
         let next = reaches.then_some(next);
         self.decoder.conceal(next, &mut scratch.decoded[..n]);
+        let lasts = self.ticks(samples).clamp(1, ticks.max(1));
+        (lasts, self.convert(n, scratch))
+    }
+
+    /// At most `ticks` of noise, and the ticks that it lasts.
+    pub(super) fn noise<'s>(
+        &mut self,
+        noise: &mut NoiseGenerator,
+        ticks: u32,
+        scratch: &'s mut Scratch,
+    ) -> (u32, &'s mut [i16]) {
+        let channels = usize::from(self.format.channels.max(1));
+        let rate = u64::from(self.format.sample_rate.get());
+        let wanted = u64::from(ticks) * rate / u64::from(self.clock_rate_hz);
+        let samples = usize::try_from(wanted).unwrap_or(0);
+        let samples = samples.min(MAX_SAMPLES / channels);
+        noise.fill(&mut scratch.decoded[..samples]);
+        let n = mix(&mut scratch.decoded[..], samples, 1, self.format.channels);
         let lasts = self.ticks(samples).clamp(1, ticks.max(1));
         (lasts, self.convert(n, scratch))
     }
