@@ -46,6 +46,9 @@ pub fn jitter(data: &[u8]) {
         return;
     };
     let mut buffer = JitterBuffer::new(hold(choice));
+    // Sequence numbers that it spans, by how it holds.
+    let spans = [64, 64, 64, 256];
+    let (mut held, mut span) = (choice, 0_u16);
     let (mut seq, mut timestamp, mut at_us) = (0_u16, 0_u32, 0_u64);
     let (mut taken, mut left, mut dropped) = (0, 0, 0);
     let mut last: Option<u16> = None;
@@ -62,7 +65,10 @@ pub fn jitter(data: &[u8]) {
         seq = seq.wrapping_add_signed(step);
         timestamp = timestamp.wrapping_add_signed(i32::from(ticks.cast_signed()) * 40);
         match action % 16 {
-            14 => buffer.set_hold(hold(action >> 4)),
+            14 => {
+                held = action >> 4;
+                buffer.set_hold(hold(held));
+            }
             15 => {
                 dropped += buffer.len();
                 buffer.reset();
@@ -70,10 +76,12 @@ pub fn jitter(data: &[u8]) {
             }
             _ => {}
         }
+        // Once it has become longer it stays so.
+        span = span.max(spans[usize::from(held % 4)]);
         let before = buffer.len();
         let expected = *next.get_or_insert(seq);
         let ahead = SeqNo::new(seq).distance_from(SeqNo::new(expected));
-        let begins_anew = ahead.unsigned_abs() >= 64;
+        let begins_anew = ahead.unsigned_abs() >= span;
         let pushed = buffer.push(
             SeqNo::new(seq),
             RtpTimestamp::new(timestamp),
@@ -110,7 +118,7 @@ pub fn jitter(data: &[u8]) {
             last = Some(released.item);
             next = Some(released.item.wrapping_add(1));
         }
-        assert!(buffer.len() <= 64);
+        assert!(buffer.len() <= span.into());
     }
     while buffer.pop(at_us + 300_000).is_some() {
         left += 1;

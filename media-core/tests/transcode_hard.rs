@@ -13,7 +13,7 @@ use std::time::Duration;
 use codecs::registry;
 use media_core::engine::DropReason;
 use media_core::media::jitter::Hold;
-use media_core::media::transcode::Unlisted;
+use media_core::media::transcode::{Plan, Rule, Unlisted};
 use media_core::testing::LinkConfig;
 use media_core::wire::rtp::RtpPacket;
 
@@ -367,4 +367,56 @@ fn codec_agreed_anew_in_mid_call_goes_on_where_the_old_one_ended() {
         pure > 0.95 && level_db.abs() < 1.0,
         "{pure} at {level_db} dB"
     );
+}
+
+#[test]
+fn packets_that_go_on_as_they_are_can_be_held_back_as_long_as_wanted() {
+    for (name, interval_ms, delay_ms) in [("opus", 20, 200), ("PCMA", 20, 1000), ("PCMU", 10, 1000)]
+    {
+        let codec = codec(name, 96);
+        let clock = codec.clock_rate().unwrap();
+        let mut plan = Plan::new(vec![(codec.payload_type, Rule::Forward(number(96)))]);
+        plan.clocks = [(codec.payload_type, clock)].into();
+        plan.hold = Hold::Delay {
+            min_ms: delay_ms,
+            max_ms: delay_ms,
+        };
+        let uplink = LinkConfig {
+            jitter: Duration::from_millis(60),
+            reorder: 0.05,
+            reorder_hold: Duration::from_millis(70),
+            ..PERFECT
+        };
+        let mut call = call(plan, uplink);
+        let mut speaker = Speaker::new(&codec);
+        let step = clock.get() / 1000 * interval_ms;
+        let packets: Vec<Vec<u8>> = (0..500_u16)
+            .map(|n| {
+                let packet = speaker.packet_of(codec.payload_type, &n.to_be_bytes());
+                speaker.timestamp = speaker
+                    .timestamp
+                    .wrapping_add(step.wrapping_sub(speaker.ticks()));
+                packet
+            })
+            .collect();
+        let interval = Duration::from_millis(interval_ms.into());
+        call.world.play(call.parties[0], interval, packets);
+        call.world.run_for(interval * 500);
+        let received = call.finish();
+        assert_eq!(received.len(), 500, "{name}");
+        for (n, received) in (0_u16..).zip(&received) {
+            let rtp = RtpPacket::parse(&received.packet).unwrap();
+            assert_eq!(rtp.payload(), n.to_be_bytes());
+            // Behind the quickest packet so far; after a second or so that is one without jitter.
+            if n > 250 {
+                let sent = interval * n.into();
+                let delay = received.at - sent - PERFECT.delay * 2;
+                let wanted = Duration::from_millis(delay_ms.into());
+                assert!(
+                    delay.abs_diff(wanted) <= Duration::from_millis(5),
+                    "{name} {n}: {delay:?}"
+                );
+            }
+        }
+    }
 }

@@ -15,10 +15,14 @@ use std::time::Duration;
 
 use media_core::driver::{DriverConfig, DtlsConfig, IoChoice};
 use media_core::dtls::{ClientOffer, DtlsVersion};
+use media_core::media::jitter::{Hold, MAX_DELAY_MS};
 use media_core::session::{InterfaceConfig, SessionConfig, TimeoutsConfig};
 
 use interface::Written;
 use values::{Values, bad};
+
+/// Longest delay of an adaptive jitter buffer that is given no length, ms: rtpengine's.
+const ADAPTIVE_MS: u16 = 300;
 
 /// Everything the daemon needs to start.
 #[derive(Clone, Debug)]
@@ -259,6 +263,7 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
             .and_then(|n| u32::try_from(n).ok()),
         trust_address: !values.flag("sip-source")?,
         dtls_passive: values.flag("dtls-passive")?,
+        hold: hold(values)?,
         reports_digits: values.text("dtmf-log-dest").is_some(),
         ..SessionConfig::default()
     };
@@ -284,6 +289,29 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
         return Err(ConfigError::Missing("--interface"));
     }
     Ok(config)
+}
+
+/// How audio is held back.
+fn hold(values: &Values) -> Result<Hold, ConfigError> {
+    let packets = unsigned(values, "jitter-buffer", i64::from(MAX_DELAY_MS / 20))?;
+    let length_ms = unsigned(values, "jb-length", i64::from(MAX_DELAY_MS))?;
+    let wanted_ms = if length_ms > 0 {
+        length_ms
+    } else {
+        packets * 20
+    };
+    let max_ms = u16::try_from(wanted_ms).unwrap_or(MAX_DELAY_MS);
+    Ok(match (values.flag("jb-adaptive")?, max_ms) {
+        (true, max_ms) => Hold::Delay {
+            min_ms: 0,
+            max_ms: if max_ms > 0 { max_ms } else { ADAPTIVE_MS },
+        },
+        (false, 0) => Hold::Order,
+        (false, max_ms) => Hold::Delay {
+            min_ms: max_ms,
+            max_ms,
+        },
+    })
 }
 
 fn driver(values: &Values) -> Result<DriverConfig, ConfigError> {

@@ -101,7 +101,8 @@ const KERNEL: &str = "there is no kernel module: packets are relayed in user spa
 const REDIS: &str = "state is not kept in Redis";
 const RECORDING: &str = "recording is not supported yet";
 const SYSLOG: &str = "logs go to standard error";
-const TRANSCODING: &str = "audio is transcoded as it comes, without delay or invented noise";
+const PAUSES: &str =
+    "pauses are filled as the sender describes them, or stay pauses, without this setting";
 const DTMF: &str = "digits are told by UDP alone, to --dtmf-log-dest";
 const SRTP: &str = "SRTP and DTLS work without this setting, which has no effect";
 const MQTT: &str = "MQTT is not supported";
@@ -146,6 +147,12 @@ pub static OPTIONS: &[Spec] = &[
     row(Calls, "rtcp-interval", None, Int, "MILLISECONDS", "5000", "About how often we report by RTCP where generate-RTCP asks for it"),
     row(Calls, "sip-source", None, Flag, "", "false",
         "Trust the signalling's source address instead of the address in the SDP"),
+
+    row(Calls, "jitter-buffer", None, Int, "PACKETS", "0",
+        "Audio is held back for so many packets of 20 ms, so that it leaves evenly; 0 is off"),
+    row(Calls, "jb-length", None, Int, "MILLISECONDS", "0", "The same in milliseconds, at most 1000"),
+    row(Calls, "jb-adaptive", None, Flag, "", "false",
+        "Audio is held back no longer than its jitter asks, and at most for that long, or for 300 ms"),
 
     row(Limits, "max-sessions", None, Int, "N", "-1", "Most calls at a time; 0 takes no new one, -1 is no limit"),
     row(Limits, "max-load", None, Float, "LOAD", "0", "No new call while the 1-minute load average is above this; 0 is off"),
@@ -252,23 +259,21 @@ pub static OPTIONS: &[Spec] = &[
     inert("audio-player", None, Text, MYSQL),
     inert("audio-buffer-length", None, Int, MYSQL),
     inert("audio-buffer-delay", None, Int, MYSQL),
-    inert("jitter-buffer", None, Int, TRANSCODING),
-    inert("jb-adaptive", None, Flag, TRANSCODING),
-    inert("jb-clock-drift", None, Flag, TRANSCODING),
+    inert("jb-clock-drift", None, Flag, "the jitter buffer follows the sender's clock in any case"),
     inert("reject-invalid-sdp", None, Flag, "what cannot be read is always refused"),
     inert("listen-https", None, List, TLS),
     inert("https-cert", None, Text, TLS),
     inert("https-key", None, Text, TLS),
     inert("software-id", None, Text, "only ICE would show it, which is not supported yet"),
-    inert("dtx-delay", None, Int, TRANSCODING),
-    inert("max-dtx", None, Int, TRANSCODING),
-    inert("dtx-buffer", None, Int, TRANSCODING),
-    inert("dtx-lag", None, Int, TRANSCODING),
-    inert("dtx-shift", None, Int, TRANSCODING),
-    inert("dtx-cn-params", None, List, TRANSCODING),
-    inert("amr-dtx", None, Text, TRANSCODING),
-    inert("silence-detect", None, Float, TRANSCODING),
-    inert("cn-payload", None, List, TRANSCODING),
+    inert("dtx-delay", None, Int, PAUSES),
+    inert("max-dtx", None, Int, PAUSES),
+    inert("dtx-buffer", None, Int, PAUSES),
+    inert("dtx-lag", None, Int, PAUSES),
+    inert("dtx-shift", None, Int, PAUSES),
+    inert("dtx-cn-params", None, List, PAUSES),
+    inert("amr-dtx", None, Text, PAUSES),
+    inert("silence-detect", None, Float, PAUSES),
+    inert("cn-payload", None, List, PAUSES),
     inert("mqtt-host", None, Text, MQTT),
     inert("mqtt-port", None, Int, MQTT),
     inert("mqtt-id", None, Text, MQTT),

@@ -228,3 +228,24 @@ fn help_is_grouped_and_leaves_out_what_has_no_effect() {
     );
     assert!(!help.contains("redis"), "{help}");
 }
+
+#[test]
+fn jitter_buffer_has_a_length_in_packets_or_milliseconds() {
+    let hold = |args: &[&str]| with(args).map(|config| config.session.hold);
+    let fixed = |ms| Hold::Delay {
+        min_ms: ms,
+        max_ms: ms,
+    };
+    assert_eq!(hold(&[]).unwrap(), Hold::Order);
+    assert_eq!(hold(&["--jitter-buffer=5"]).unwrap(), fixed(100));
+    let both = ["--jitter-buffer=5", "--jb-length=60", "--jb-clock-drift"];
+    assert_eq!(hold(&both).unwrap(), fixed(60));
+    for (args, max_ms) in [
+        (&["--jb-adaptive"][..], 300),
+        (&["--jb-adaptive", "--jb-length=200"], 200),
+    ] {
+        assert_eq!(hold(args).unwrap(), Hold::Delay { min_ms: 0, max_ms });
+    }
+    assert!(hold(&["--jb-length=1001"]).is_err());
+    assert!(hold(&["--jitter-buffer=51"]).is_err());
+}

@@ -11,6 +11,7 @@ use super::stream::Stream;
 use super::timer::Timers;
 use super::{DropReason, Egress, Engine, Event, Verdict};
 use crate::buf::PacketBuf;
+use crate::media::jitter::MAX_DELAY_MS;
 use crate::media::transcode::{Heard, Outlet, Scratch};
 use crate::units::{CallKey, SocketId};
 use crate::wire::rtp::RtpHeader;
@@ -18,6 +19,9 @@ use crate::wire::rtp::RtpHeader;
 /// Estimated cost of what one call of [`Engine::transcode`] does, microseconds. A relayed packet that
 /// arrives meanwhile waits as long.
 const SHARE_US: u64 = 500;
+
+/// Packets are no longer held back when less than one in so many slots is free.
+const SHORT: usize = 4;
 
 /// A shard's transcoding.
 #[derive(Debug, Default)]
@@ -81,10 +85,16 @@ impl Engine {
         at_us: u64,
         out: &mut Egress,
     ) -> Verdict {
-        let crowded = |stream: &Stream| stream.transcoder.as_ref().is_some_and(|t| t.is_crowded());
+        let short = self.slab.free_slots() < self.slab.slots() / SHORT;
+        let crowded = |stream: &Stream| {
+            let transcoder = stream.transcoder.as_ref();
+            transcoder.is_some_and(|t| t.is_crowded() || short && t.is_holding())
+        };
         if self.stream(socket).is_some_and(crowded) {
-            // After a stall one batch may hold a second of a stream.
-            self.turn(socket, at_us, out);
+            // After a stall one batch may hold a second of a stream; and what is held back must leave room for
+            // everybody else's packets, in time or before.
+            let in_any_case = at_us + u64::from(MAX_DELAY_MS) * 1000;
+            self.turn(socket, in_any_case, out);
         }
         let Some(stream) = self.stream_mut(socket) else {
             return Verdict::Dropped(DropReason::NoRoute);

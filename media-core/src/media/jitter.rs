@@ -10,8 +10,13 @@
 
 use crate::units::{ClockRate, RtpTimestamp, SeqNo};
 
-/// Sequence numbers that one buffer spans; a power of two.
+/// Sequence numbers that a buffer spans which holds packets back for at most so many ms; powers of two. Enough
+/// for packets of 5 ms.
 const SPAN: usize = 64;
+const LONG_SPAN: usize = 256;
+const SHORT_HOLD_MS: u16 = 250;
+/// Longest delay, ms.
+pub const MAX_DELAY_MS: u16 = 1000;
 /// Longest wait for a missing packet in [`Hold::Order`], microseconds.
 const ORDER_WAIT_US: u64 = 100_000;
 /// Packets after which the observed reordering is forgotten, in two steps.
@@ -32,9 +37,18 @@ pub enum Hold {
     Delay {
         /// Least delay, ms.
         min_ms: u16,
-        /// Largest delay, ms; the same as `min_ms` for a fixed one. At most 1000.
+        /// Largest delay, ms; the same as `min_ms` for a fixed one. At most [`MAX_DELAY_MS`].
         max_ms: u16,
     },
+}
+
+impl Hold {
+    fn span(self) -> usize {
+        match self {
+            Self::Delay { max_ms, .. } if max_ms > SHORT_HOLD_MS => LONG_SPAN,
+            _ => SPAN,
+        }
+    }
 }
 
 /// Why a packet was not taken.
@@ -98,12 +112,12 @@ struct Timing {
 }
 
 impl<T> JitterBuffer<T> {
-    /// An empty buffer; the only time that it allocates.
+    /// An empty buffer. Allocates, as only [`JitterBuffer::set_hold`] may do again.
     #[must_use]
     pub fn new(hold: Hold) -> Self {
         Self {
             hold,
-            slots: (0..SPAN).map(|_| None).collect(),
+            slots: (0..hold.span()).map(|_| None).collect(),
             held: 0,
             next: None,
             highest: SeqNo::new(0),
@@ -119,6 +133,19 @@ impl<T> JitterBuffer<T> {
     /// Holds packets in another way from now on, those held already as well.
     pub fn set_hold(&mut self, hold: Hold) {
         self.hold = hold;
+        let span = hold.span();
+        // What is held may still need a longer one.
+        if span <= self.slots.len() {
+            return;
+        }
+        let mut slots: Box<[_]> = (0..span).map(|_| None).collect();
+        if let Some(next) = self.next {
+            for ahead in 0..self.slots.len() {
+                let seq = ahead_of(next, ahead);
+                slots[usize::from(seq.get()) % span] = self.slot(seq).take();
+            }
+        }
+        self.slots = slots;
     }
 
     /// Packets held.
@@ -147,7 +174,7 @@ impl<T> JitterBuffer<T> {
     ) -> Result<(), Refused> {
         let next = *self.next.get_or_insert(seq);
         let ahead = seq.distance_from(next);
-        if usize::from(ahead.unsigned_abs()) >= SPAN {
+        if usize::from(ahead.unsigned_abs()) >= self.slots.len() {
             // Beyond what reordering can explain, in whichever direction: the sender began anew, or
             // everything in between is lost. `missing` then is no longer of interest to anyone.
             self.begin_anew(seq);
@@ -163,7 +190,7 @@ impl<T> JitterBuffer<T> {
         }
         self.depth.count();
         let media_us = self.timing.observe(timestamp, clock, at_us);
-        let slot = &mut self.slots[usize::from(seq.get()) % SPAN];
+        let slot = self.slot(seq);
         if slot.is_some() {
             return Err(Refused::Duplicate);
         }
@@ -182,7 +209,7 @@ impl<T> JitterBuffer<T> {
         if self.release_us(seq, missing) > at_us {
             return None;
         }
-        let held = self.slots[usize::from(seq.get()) % SPAN].take()?;
+        let held = self.slot(seq).take()?;
         self.held -= 1;
         self.next = Some(SeqNo::new(seq.get().wrapping_add(1)));
         Some(Released {
@@ -194,7 +221,7 @@ impl<T> JitterBuffer<T> {
     /// Is so much held that whoever takes packets out should do so before more come?
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.held >= SPAN / 2
+        self.held >= self.slots.len() / 2
     }
 
     /// When [`JitterBuffer::pop`] will next have something if nothing else arrives; `None`: never.
@@ -221,6 +248,15 @@ impl<T> JitterBuffer<T> {
         self.timing = Timing::default();
     }
 
+    fn place(&self, seq: SeqNo) -> usize {
+        usize::from(seq.get()) % self.slots.len()
+    }
+
+    fn slot(&mut self, seq: SeqNo) -> &mut Option<Held<T>> {
+        let place = self.place(seq);
+        &mut self.slots[place]
+    }
+
     fn begin_anew(&mut self, seq: SeqNo) {
         self.reset();
         self.next = Some(seq);
@@ -232,14 +268,14 @@ impl<T> JitterBuffer<T> {
             return None;
         }
         let next = self.next?;
-        (0..SPAN)
+        (0..self.slots.len())
             .filter_map(|ahead| u16::try_from(ahead).ok())
-            .map(|ahead| (SeqNo::new(next.get().wrapping_add(ahead)), ahead))
-            .find(|(seq, _)| self.slots[usize::from(seq.get()) % SPAN].is_some())
+            .map(|ahead| (ahead_of(next, ahead.into()), ahead))
+            .find(|(seq, _)| self.slots[self.place(*seq)].is_some())
     }
 
     fn release_us(&self, seq: SeqNo, missing: u16) -> u64 {
-        let Some(held) = &self.slots[usize::from(seq.get()) % SPAN] else {
+        let Some(held) = &self.slots[self.place(seq)] else {
             return u64::MAX;
         };
         match self.hold {
@@ -260,6 +296,11 @@ impl<T> JitterBuffer<T> {
             }
         }
     }
+}
+
+fn ahead_of(next: SeqNo, ahead: usize) -> SeqNo {
+    let ahead = u16::try_from(ahead).unwrap_or(u16::MAX);
+    SeqNo::new(next.get().wrapping_add(ahead))
 }
 
 impl Depth {

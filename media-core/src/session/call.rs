@@ -12,6 +12,7 @@ use super::secure::Protection;
 use super::secured::Secured;
 use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
 use crate::ice::State;
+use crate::media::jitter::Hold;
 use crate::media::transcode::{EventTypes, Plan};
 use crate::sdp::{Codec, Direction, Listed, MediaParams, OfferedCodecs, Protocol, SentDescription};
 use crate::srtp::CryptoSuite;
@@ -31,6 +32,10 @@ pub(super) struct Call {
     pub(super) parties: Vec<Participant>,
     /// `block media` on the whole call.
     pub(super) blocked: bool,
+    /// How its audio is held back.
+    pub(super) hold: Hold,
+    /// `delay-buffer`, ms; 0: not asked for.
+    pub(super) delay_ms: u16,
     /// What is asked for of everybody's digits and audio.
     pub(super) digits: Digits,
     /// `DTMF-log-dest`.
@@ -254,6 +259,8 @@ impl Call {
             last_signal: now.unix,
             parties: Vec::with_capacity(2),
             blocked: false,
+            hold: Hold::Order,
+            delay_ms: 0,
             digits: Digits::default(),
             dtmf_log: None,
             detects_dtmf: false,

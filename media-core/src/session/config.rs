@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::engine::LearnMode;
+use crate::media::jitter::Hold;
 
 /// Settings of [`super::Sessions`], with rtpengine's defaults.
 #[derive(Clone, Debug)]
@@ -32,6 +33,9 @@ pub struct SessionConfig {
     pub dtls_passive: bool,
     /// How often, about, we report by RTCP where `generate RTCP` asks for it.
     pub rtcp_interval: Duration,
+    /// How audio is held back, unless the call says otherwise; [`Hold::Order`]: only what has to be decoded, and
+    /// only to be put in order.
+    pub hold: Hold,
     /// Digits of every call are told to the observer, not only of calls that ask for it.
     pub reports_digits: bool,
 }
@@ -50,6 +54,7 @@ impl Default for SessionConfig {
             port_latching: false,
             dtls_passive: false,
             rtcp_interval: Duration::from_secs(5),
+            hold: Hold::Order,
             reports_digits: false,
         }
     }

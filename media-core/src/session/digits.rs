@@ -12,17 +12,30 @@ use super::parties::{self, Selected};
 use super::transcode::plan_for;
 use super::{DialledDigit, DtmfRequest, Selector, SessionError, Sessions};
 use crate::engine::{Command, StreamCounters};
+use crate::media::jitter::Hold;
 use crate::media::transcode::{DtmfOptions, EventTypes, Heard, Hiding, Play};
 use crate::sdp::{Listed, target};
 use crate::units::{CallKey, Now, SocketId};
 
 /// What is to be done to one party's packets, beyond what its codecs need.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Needs {
     pub(super) dtmf: DtmfOptions,
     pub(super) silenced: bool,
     /// Digits are played into it.
     plays: bool,
+    pub(super) hold: Hold,
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        Self {
+            dtmf: DtmfOptions::default(),
+            silenced: false,
+            plays: false,
+            hold: Hold::Order,
+        }
+    }
 }
 
 impl Needs {
@@ -35,6 +48,7 @@ impl Needs {
             },
             silenced: party.digits.silenced || call.digits.silenced,
             plays: party.digits.plays,
+            hold: call.hold,
         }
     }
 
@@ -55,7 +69,12 @@ impl Needs {
 
     /// Is anything needed?
     pub(super) fn change(&self) -> bool {
-        self.events() || self.silenced || self.plays
+        self.events() || self.silenced || self.plays || self.holds()
+    }
+
+    /// Are packets held back?
+    pub(super) fn holds(&self) -> bool {
+        self.hold != Hold::Order
     }
 }
 
@@ -102,6 +121,7 @@ impl Call {
         let asked = |digits: Digits| digits.is_any();
         let any = reports
             || self.blocked
+            || self.hold != Hold::Order
             || asked(self.digits)
             || self.parties.iter().any(|p| asked(p.digits) || p.blocked);
         if any || self.planned_digits {

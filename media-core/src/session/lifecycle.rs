@@ -50,6 +50,7 @@ impl Sessions {
         let done = find(&mut call).and_then(|(speaker, listener)| {
             let sdp = signal.describe(&mut call, speaker, listener, description)?;
             call.tie(speaker, listener);
+            call.hear_hold(is_new, self.config.hold, options);
             call.hear_digits(speaker, &options.dtmf);
             call.replan(self.config.reports_digits);
             Ok(sdp)

@@ -9,6 +9,7 @@ mod digits;
 mod dtls;
 mod entropy;
 mod error;
+mod hold;
 mod ice;
 mod identity;
 mod interfaces;

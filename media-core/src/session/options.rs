@@ -79,6 +79,10 @@ pub struct Options {
     pub metadata: Option<String>,
     /// `delete delay` of this call.
     pub delete_delay: Option<Duration>,
+    /// `delay-buffer`: all audio of the call comes later by so many ms, at most 1000; 0: no longer.
+    pub delay_buffer_ms: Option<u16>,
+    /// `no-jitter-buffer`: the daemon's does not count in this call.
+    pub no_jitter_buffer: bool,
     /// What concerns DTMF.
     pub dtmf: DtmfRequest,
     /// `supports` names `load limit`.

@@ -183,6 +183,13 @@ pub(super) fn plan_for(
         let mut theirs = to.iter().map(|listed| &listed.codec);
         plan.events = theirs.find(|codec| codec.is_events()).and_then(events);
     }
+    plan.hold = needs.hold;
+    if needs.holds() {
+        let clocks = from.iter().map(|listed| &listed.codec);
+        plan.clocks = clocks
+            .filter_map(|codec| Some((codec.payload_type, codec.clock_rate?)))
+            .collect();
+    }
     plan.dtmf = needs.dtmf;
     plan.dtmf.tones_to_events = decodes && dials_in_audio && plan.events.is_some();
     plan.silenced = needs.silenced;

@@ -177,7 +177,11 @@ pub(super) static WORDS: &[Word] = &[
         f.options.sdp.codec.transcode.push(codec(v));
     }),
     inert("debug", NO_MATTER),
-    inert("delay-buffer", "packets are not delayed"),
+    value("delay-buffer", |f, v| {
+        if let Ok(ms) = v.trim().parse::<u16>() {
+            f.options.delay_buffer_ms = Some(ms);
+        }
+    }),
     value("delete-delay", |f, v| {
         if let Ok(seconds) = v.trim().parse::<u32>() {
             let delay = Duration::from_secs(seconds.into());
@@ -264,7 +268,7 @@ pub(super) static WORDS: &[Word] = &[
     inert("mirror-rtcp", PUBSUB),
     inert("moh", "music on hold is not supported yet"),
     inert("new-branch", NO_MATTER),
-    inert("no-jitter-buffer", NO_MATTER),
+    flag("no-jitter-buffer", |f| f.options.no_jitter_buffer = true),
     flag("no-port-latching", |f| {
         f.options.port_latching = Some(false);
     }),

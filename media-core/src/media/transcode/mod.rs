@@ -276,6 +276,12 @@ impl Transcoder {
         self.buffer.is_crowded()
     }
 
+    /// Does it hold packets back?
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
     /// Does one packet's share of the work; `false` if there was none whose time has come.
     pub fn work(&mut self, at_us: u64, scratch: &mut Scratch, outlet: &mut Outlet<'_>) -> bool {
         self.now_us = at_us;
@@ -306,11 +312,15 @@ impl Transcoder {
     }
 
     fn clock_of(&self, payload_type: PayloadType) -> Option<ClockRate> {
-        match self.plan.rule(payload_type)? {
-            Rule::Decode(codec) | Rule::Overhear(_, codec) => codec.clock_rate(),
-            Rule::Events(clock) | Rule::ComfortNoise(clock) => Some(*clock),
-            Rule::Forward(_) => self.plan.target.as_ref().and_then(CodecUse::clock_rate),
-            Rule::Drop => None,
+        let as_it_is = self.plan.clock(payload_type);
+        match self.plan.rule(payload_type) {
+            Some(Rule::Decode(codec) | Rule::Overhear(_, codec)) => codec.clock_rate(),
+            Some(Rule::Events(clock) | Rule::ComfortNoise(clock)) => Some(*clock),
+            Some(Rule::Forward(_)) => {
+                let target = self.plan.target.as_ref();
+                as_it_is.or(target.and_then(CodecUse::clock_rate))
+            }
+            Some(Rule::Drop) | None => as_it_is,
         }
     }
 

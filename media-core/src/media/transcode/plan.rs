@@ -22,6 +22,8 @@ pub struct Plan {
     pub comfort_noise: Option<PayloadType>,
     /// How packets are put in order before they are decoded.
     pub hold: Hold,
+    /// Clock rates of what goes on as it is, where they matter: packets are held back by their time stamps.
+    pub clocks: Box<[(PayloadType, ClockRate)]>,
     /// What becomes of DTMF, be it events or tones.
     pub dtmf: DtmfOptions,
     /// Decoded audio is replaced by silence.
@@ -98,6 +100,7 @@ impl Plan {
             events: None,
             comfort_noise: None,
             hold: Hold::Order,
+            clocks: Box::default(),
             dtmf: DtmfOptions::default(),
             silenced: false,
         }
@@ -112,6 +115,12 @@ impl Plan {
         });
         let encoded = self.target.as_ref().map_or(0, |t| t.codec.encode_cost_us);
         1 + decoded.max().unwrap_or(0) + encoded
+    }
+
+    /// The clock rate of what goes on as it is.
+    pub(super) fn clock(&self, payload_type: PayloadType) -> Option<ClockRate> {
+        let clock = self.clocks.iter().find(|clock| clock.0 == payload_type);
+        clock.map(|clock| clock.1)
     }
 
     /// The rule of a payload type.

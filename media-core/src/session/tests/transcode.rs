@@ -1,6 +1,7 @@
 //! What is to be done to packets whose codecs the two sides do not share.
 
 use super::*;
+use crate::media::jitter::Hold;
 use crate::media::transcode::{Plan, Rule, Unlisted};
 use crate::sdp::{CodecOptions, SdpOptions};
 use crate::units::{ClockRate, PayloadType};
@@ -243,4 +244,73 @@ fn routes_carry_the_plans_and_are_restated_only_with_others() {
     let (targets, _, after) = routed(&desk);
     assert!(targets.is_empty());
     assert!(after > before);
+}
+
+fn delayed(ms: u16) -> Options {
+    Options {
+        delay_buffer_ms: Some(ms),
+        ..Options::default()
+    }
+}
+
+const fn fixed(ms: u16) -> Hold {
+    Hold::Delay {
+        min_ms: ms,
+        max_ms: ms,
+    }
+}
+
+#[test]
+fn audio_is_held_back_until_that_is_taken_back() {
+    let desk = Desk::new();
+    desk.offered(delayed(200), "0 101", "");
+    desk.answered("0 101", "");
+    let check = |ms| {
+        for plan in desk.transcodings().map(Option::unwrap) {
+            assert_eq!(plan.hold, fixed(ms));
+            assert_eq!(rules(&plan), ": 0>0 101>101", "nothing is decoded for it");
+            assert_eq!(plan.clocks.len(), 2);
+        }
+    };
+    check(200);
+    // Who does not mention it keeps it; nobody gets more than the longest.
+    desk.offered(Options::default(), "0 101", "");
+    check(200);
+    desk.offered(delayed(60_000), "0 101", "");
+    check(1000);
+    desk.offered(delayed(0), "0 101", "");
+    desk.answered("0 101", "");
+    assert_eq!(desk.transcodings(), [None, None]);
+}
+
+#[test]
+fn what_is_decoded_is_held_back_as_well() {
+    let desk = Desk::new();
+    let options = Options {
+        delay_buffer_ms: Some(100),
+        ..adding(&["PCMA"])
+    };
+    desk.offered(options, "0 101", "");
+    desk.answered("8 101", "");
+    let [offerer, answerer] = desk.transcodings().map(Option::unwrap);
+    assert_eq!([offerer.hold, answerer.hold], [fixed(100); 2]);
+    assert_eq!(rules(&offerer), "PCMA 8 20: 0> e101");
+}
+
+#[test]
+fn jitter_buffer_of_all_calls_can_be_declined() {
+    let mut config = config();
+    config.hold = fixed(60);
+    let desk = Desk::with(config);
+    desk.offered(Options::default(), "0 101", "");
+    desk.answered("0 101", "");
+    let holds = desk.transcodings().map(|plan| plan.unwrap().hold);
+    assert_eq!(holds, [fixed(60); 2]);
+    let without = Options {
+        no_jitter_buffer: true,
+        ..Options::default()
+    };
+    desk.offered(without, "0 101", "");
+    desk.answered("0 101", "");
+    assert_eq!(desk.transcodings(), [None, None]);
 }
