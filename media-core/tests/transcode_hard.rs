@@ -407,13 +407,13 @@ fn packets_that_go_on_as_they_are_can_be_held_back_as_long_as_wanted() {
         for (n, received) in (0_u16..).zip(&received) {
             let rtp = RtpPacket::parse(&received.packet).unwrap();
             assert_eq!(rtp.payload(), n.to_be_bytes());
-            // Behind the quickest packet so far; after a second or so that is one without jitter.
+            // Behind the quickest packet so far; a second or two later that is one almost without jitter.
             if n > 250 {
                 let sent = interval * n.into();
                 let delay = received.at - sent - PERFECT.delay * 2;
                 let wanted = Duration::from_millis(delay_ms.into());
                 assert!(
-                    delay.abs_diff(wanted) <= Duration::from_millis(5),
+                    delay.abs_diff(wanted) <= Duration::from_millis(15),
                     "{name} {n}: {delay:?}"
                 );
             }
