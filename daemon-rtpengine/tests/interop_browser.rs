@@ -1,7 +1,7 @@
 //! Calls between SIP.js in headless Chromium, registered at Kamailio over WebSocket, and a plain SIP phone
 //! (sipp, with PCMU from the test's own sockets): the media daemon bridges DTLS-SRTP with ICE to RTP.
 //!
-//! What each side hears is judged by the tone in it; what the browser says of the connection by getStats.
+//! What each side hears is judged by the tone or the sentence in it; what the browser says of the connection by getStats.
 //!
 //! `VOXPLANE_TEST_DAEMON` names the daemon: ours, or `/usr/bin/rtpengine`, which tests the test.
 
@@ -106,6 +106,32 @@ fn call_of_a_dead_page_ends_with_its_media() {
         // rtpengine looks once a second.
         let earliest = TIMEOUT - Duration::from_secs(1);
         assert!(lasted > earliest, "it ended after {lasted:?} already");
+    });
+}
+
+#[test]
+fn sentences_go_from_opus_to_pcmu_and_back() {
+    call("sentences_go_from_opus_to_pcmu_and_back", || {
+        let mut world = World::start_with_opus("speech");
+        world.browser_calls();
+        world.expect_audio_both_ways();
+        world.expect_keys_from_browser("1590*#");
+        world.expect_sentences_both_ways();
+        world.expect_good_stats();
+        world.browser_hangs_up();
+    });
+}
+
+#[test]
+fn phone_with_pcmu_calls_a_browser_with_opus() {
+    call("phone_with_pcmu_calls_a_browser_with_opus", || {
+        let mut world = World::start_with_opus("opus-in");
+        world.phone_calls();
+        world.expect_audio_both_ways();
+        world.expect_keys_from_browser("2684");
+        world.expect_sentences_both_ways();
+        world.expect_good_stats();
+        world.phone_hangs_up();
     });
 }
 

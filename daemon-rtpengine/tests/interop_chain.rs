@@ -3,6 +3,8 @@
 //! byte for byte, RTP and RTCP, both ways; and the leg between, which is listened to, must be protected as
 //! was agreed.
 //!
+//! And with a codec between the two that neither phone has: each transcodes what the other has made.
+//!
 //! `CHAIN=text` runs only the chains whose name contains the text.
 
 mod chain;
@@ -11,7 +13,9 @@ mod support;
 use media_core::wire::dtls::is_client_hello;
 
 use chain::packets::{Protection, only, word};
-use chain::{Chain, Daemons, OURS, RTPENGINE, Wishes, twice, words};
+use chain::transcode::Transcoded;
+use chain::{Chain, Daemons, NAMES, OURS, RTPENGINE, Wishes, twice, words};
+use support::line::Coding;
 
 /// All that both daemons have, NULL apart.
 const SUITES: [&str; 10] = [
@@ -27,7 +31,6 @@ const SUITES: [&str; 10] = [
     "F8_128_HMAC_SHA1_32",
 ];
 const NULL_SUITES: [&str; 2] = ["NULL_HMAC_SHA1_80", "NULL_HMAC_SHA1_32"];
-const NAMES: [&str; 2] = ["ours", "rtpengine"];
 
 /// Whether a chain is to be run; says so.
 fn wanted(name: &str) -> bool {
@@ -250,5 +253,17 @@ fn dtls(daemons: &Daemons, offerer: usize, role: &'static str) {
             Some(client),
             "the DTLS client"
         );
+    }
+}
+
+/// PCMA behind ours, PCMU behind rtpengine, both ways.
+#[test]
+fn each_transcodes_what_the_other_has_made() {
+    let daemons = Daemons::start("chain-transcode", &[]);
+    for middle in [Coding::opus(96), Coding::g722()] {
+        for offerer in [OURS, RTPENGINE] {
+            let ends = [Coding::pcma(), Coding::pcmu()];
+            Transcoded::new(&daemons, offerer, ends, middle).expect_tones();
+        }
     }
 }

@@ -10,12 +10,14 @@ mod support;
 mod transcode;
 
 use support::baresip::Control;
+use support::call::formats;
 use support::digits::{Dialled, dialled, expect_keys, expect_keys_in_time};
+use support::limits::{CLEAN, Limits, VOICE, VOICE_FROM_RTPENGINE, expect_tone, judge};
 use support::line::{Coding, Sound};
 use support::phone::Phone;
-use support::tone::{Recording, Tone};
+use support::tone::Tone;
 use support::wait_for;
-use transcode::{Baresip, Network, Role, formats};
+use transcode::{Baresip, Network, Role};
 
 /// What the caller plays.
 const CALLER_TONE: Tone = Tone {
@@ -27,31 +29,6 @@ const CALLEE_TONE: Tone = Tone {
     frequency_hz: 620.0,
     amplitude: 0.2,
 };
-/// How a tone may have suffered.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    /// How far its level may be off.
-    tolerance_db: f64,
-    /// How far all that is not the tone must be below it.
-    purity_db: f64,
-}
-
-/// The noise of G.711 twice over is 33 dB below a tone, that of G.722 and G.711 37 dB.
-const CLEAN: Limits = Limits {
-    tolerance_db: 0.5,
-    purity_db: 30.0,
-};
-/// Opus codes a tone as if it were somebody's voice; through rtpengine it is 16 dB.
-const VOICE: Limits = Limits {
-    tolerance_db: 1.0,
-    purity_db: 12.0,
-};
-/// rtpengine spreads one channel over the two of Opus, and loses half of the power.
-const VOICE_FROM_RTPENGINE: Limits = Limits {
-    tolerance_db: 3.5,
-    ..VOICE
-};
-
 const CALLER_KEYS: &str = "1234567890*#ABCD";
 const CALLEE_KEYS: &str = "#0099*D";
 
@@ -69,27 +46,6 @@ fn limits(codec: &str, towards_it: bool, network: &Network) -> Limits {
         (true, false) => VOICE,
         (false, _) => CLEAN,
     }
-}
-
-/// That `phone` hears this tone; says what was measured.
-fn expect_tone(phone: &Phone, tone: Tone, limits: Limits, who: &str) {
-    let heard = phone.record();
-    let heard = heard.unwrap_or_else(|| {
-        let (count, complaints) = (phone.heard(), phone.complaints());
-        panic!("the {who} heard no second without a gap: {count} packets, {complaints:?}")
-    });
-    let who = format!("the {who}, with {},", phone.coding().codec.name);
-    judge(&heard, tone, limits, &who);
-}
-
-fn judge(heard: &Recording, tone: Tone, limits: Limits, who: &str) {
-    let (level, purity) = (tone.gain_db(heard), heard.purity_db(tone.frequency_hz));
-    println!(
-        "{who} hears {} Hz at {level:+.2} dB, all else at {:.1} dB",
-        tone.frequency_hz, -purity,
-    );
-    assert!(level.abs() <= limits.tolerance_db, "not within {limits:?}");
-    assert!(purity >= limits.purity_db, "not within {limits:?}");
 }
 
 /// Dials from one phone to the other.

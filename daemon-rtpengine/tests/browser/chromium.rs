@@ -85,12 +85,24 @@ impl Chromium {
 
     /// What the page hears from now on, for 0.7 s.
     pub(crate) fn record(&mut self) -> Recording {
-        let heard = self.ask("record", &json!(null));
-        let samples = heard["samples"].as_array().expect("a list of samples");
-        Recording {
-            sample_rate_hz: heard["rate"].as_f64().expect("a rate"),
-            samples: samples.iter().filter_map(Value::as_f64).collect(),
-        }
+        recording(&self.ask("record", &json!(null)), 1.0)
+    }
+
+    /// Has the page say this in place of its tone; returns when it is over.
+    pub(crate) fn say(&mut self, speech: &Recording) {
+        let samples = speech.samples_16();
+        let speech = json!({ "rate": speech.sample_rate_hz, "samples": samples });
+        self.ask("say", &speech);
+    }
+
+    /// Keeps what the page hears until [`Chromium::end_recording`].
+    pub(crate) fn begin_recording(&mut self) {
+        self.ask("beginRecording", &json!(null));
+    }
+
+    /// What it has heard since then.
+    pub(crate) fn end_recording(&mut self) -> Recording {
+        recording(&self.ask("endRecording", &json!(null)), 32_768.0)
     }
 
     /// The statistics of the page's peer connection.
@@ -101,6 +113,16 @@ impl Chromium {
     /// The page's console and what the driver has to say.
     pub(crate) fn log(&self) -> String {
         self.driver.log()
+    }
+}
+
+/// Samples as the page gives them, with their full scale.
+fn recording(heard: &Value, full_scale: f64) -> Recording {
+    let samples = heard["samples"].as_array().expect("a list of samples");
+    let samples = samples.iter().filter_map(Value::as_f64);
+    Recording {
+        sample_rate_hz: heard["rate"].as_f64().expect("a rate"),
+        samples: samples.map(|sample| sample / full_scale).collect(),
     }
 }
 

@@ -133,7 +133,7 @@ impl Direct {
         let phone = Phone::new(PHONE_TONE);
         let id = self.set_up(version, role, &phone);
         judge::expect_audio_both_ways(&mut self.browser, &phone);
-        let stats = judge::expect_stats(&mut self.browser, &phone);
+        let stats = judge::expect_stats(&mut self.browser, &phone, "PCMU");
         let (ours, theirs) = match role {
             OurRole::Active => ("active", "server"),
             OurRole::Passive => ("passive", "client"),

@@ -57,13 +57,13 @@ fn verdict(recording: &Recording, expected: Tone, unwanted: Tone) -> String {
     format!("{wanted} Hz at {level:.1} dB of what was sent, {unwanted} Hz at {other:.1} dB")
 }
 
-/// Waits until the browser's statistics are those of a good call with PCMU, and no packet was lost
+/// Waits until the browser's statistics are those of a good call with this codec, and no packet was lost
 /// in either direction; logs what DTLS agreed on.
-pub(super) fn expect_stats(browser: &mut Chromium, phone: &Phone) -> Stats {
+pub(super) fn expect_stats(browser: &mut Chromium, phone: &Phone, codec: &str) -> Stats {
     let mut last = Vec::new();
     let stats = poll(|| {
         let stats = browser.stats();
-        last = stats.complaints();
+        last = stats.complaints(codec);
         last.is_empty().then_some(stats)
     });
     let stats = stats.unwrap_or_else(|| panic!("the browser's statistics: {last:?}"));

@@ -10,6 +10,9 @@ export class Line {
   #audio;
   #analyser;
   #source;
+  #tone;
+  #microphone;
+  #recorder;
   /** A MediaStream with the tone. */
   microphone;
 
@@ -17,11 +20,11 @@ export class Line {
   constructor({ frequency, amplitude }) {
     this.#audio = new AudioContext({ sampleRate: SAMPLE_RATE });
     const tone = new OscillatorNode(this.#audio, { frequency });
-    const level = new GainNode(this.#audio, { gain: amplitude });
-    const destination = new MediaStreamAudioDestinationNode(this.#audio, { channelCount: 1 });
-    this.microphone = destination.stream;
+    this.#tone = new GainNode(this.#audio, { gain: amplitude });
+    this.#microphone = new MediaStreamAudioDestinationNode(this.#audio, { channelCount: 1 });
+    this.microphone = this.#microphone.stream;
     this.#analyser = new AnalyserNode(this.#audio, { fftSize: WINDOW });
-    tone.connect(level).connect(destination);
+    tone.connect(this.#tone).connect(this.#microphone);
     tone.start();
   }
 
@@ -37,7 +40,38 @@ export class Line {
     this.#source.connect(this.#analyser);
   }
 
-  /** Listens for a while; signed 16-bit samples. */
+  /** The microphone gives these 16-bit samples instead, then silence; returns when all are said. */
+  async say({ rate, samples }) {
+    const buffer = new AudioBuffer({ length: samples.length, sampleRate: rate });
+    buffer.copyToChannel(Float32Array.from(samples, (x) => x / 32768), 0);
+    const source = new AudioBufferSourceNode(this.#audio, { buffer });
+    source.connect(this.#microphone);
+    const over = new Promise((done) => (source.onended = done));
+    this.#tone.gain.value = 0;
+    source.start();
+    await over;
+  }
+
+  /** Begins to keep all that is heard. */
+  async beginRecording() {
+    await this.#audio.audioWorklet.addModule("/recorder.mjs");
+    const node = new AudioWorkletNode(this.#audio, "recorder", { channelCount: 1, channelCountMode: "explicit" });
+    const blocks = [];
+    node.port.onmessage = ({ data }) => blocks.push(data);
+    // It says nothing, but only what is connected is asked.
+    this.#source.connect(node).connect(this.#audio.destination);
+    this.#recorder = { node, blocks };
+  }
+
+  /** Ends that; signed 16-bit samples. */
+  endRecording() {
+    const { node, blocks } = this.#recorder;
+    this.#source.disconnect(node);
+    node.disconnect();
+    return { rate: SAMPLE_RATE, samples: blocks.flatMap((block) => Array.from(block, (x) => Math.round(x * 32768))) };
+  }
+
+  /** Listens for a while; samples of full scale 1. */
   async record() {
     // The analyser has a window of the last samples: one that begins now.
     const begin = this.#audio.currentTime;

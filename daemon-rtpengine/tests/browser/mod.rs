@@ -4,6 +4,7 @@
 mod chromium;
 mod direct;
 mod judge;
+mod speech;
 mod stats;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::support::daemon::{Daemon, Program, test_file};
+use crate::support::line::{Coding, Sound};
 use crate::support::phone::Phone;
 use crate::support::ports::PortBlock;
 use crate::support::process::{Guard, TempDir, tail};
@@ -30,6 +32,15 @@ const TO_BROWSER: &str = "replace-origin replace-session-connection UDP/TLS/RTP/
 const TO_PLAIN: &str =
     "replace-origin replace-session-connection RTP/AVP ICE=remove rtcp-mux-demux";
 
+/// With this in addition the browser is offered Opus, and told it whatever the phone answers.
+const TO_BROWSER_WITH_OPUS: &str =
+    "codec-mask=all codec-transcode=opus codec-transcode=telephone-event";
+/// The same for the phone and PCMU. Kamailio 5.6 has no list for `consume`: the daemon takes it from a flag.
+const TO_PHONE_WITH_PCMU: &str =
+    "codec-mask=all codec-consume-opus codec-transcode=PCMU codec-transcode=telephone-event";
+/// The number of Chromium's telephone events at 8000 Hz, which come back with PCMU.
+const CHROMIUM_EVENTS: u8 = 126;
+
 const PROXY_PORT: u16 = 0;
 const PHONE_PORT: u16 = 1;
 const WS_PORT: u16 = 2;
@@ -41,6 +52,8 @@ pub(crate) struct World {
     browser: Chromium,
     sipp: Option<Guard>,
     phone: Phone,
+    /// What the browser speaks.
+    codec: &'static str,
     proxy: Guard,
     pub(crate) daemon: Daemon,
     program: Program,
@@ -50,19 +63,42 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts all but sipp, the daemon with these additional arguments.
+    /// Starts all but sipp, the daemon with these additional arguments. Both parties speak PCMU.
     pub(crate) fn start(name: &str, extra: &[&str]) -> Self {
+        let phone = Phone::new(PHONE_TONE);
+        Self::start_with(name, extra, phone, "PCMU", &[TO_BROWSER, TO_PLAIN])
+    }
+
+    /// The same with Opus in the browser, and PCMU and telephone events in the phone.
+    pub(crate) fn start_with_opus(name: &str) -> Self {
+        let coding = Coding::pcmu().with_events(CHROMIUM_EVENTS, 8000);
+        let tone = Sound::tone(PHONE_TONE, coding.sample_rate_hz());
+        let flags = [
+            &format!("{TO_BROWSER} {TO_BROWSER_WITH_OPUS}"),
+            &*format!("{TO_PLAIN} {TO_PHONE_WITH_PCMU}"),
+        ];
+        Self::start_with(name, &[], Phone::with(coding, tone), "opus", &flags)
+    }
+
+    fn start_with(
+        name: &str,
+        extra: &[&str],
+        phone: Phone,
+        codec: &'static str,
+        flags: &[&str; 2],
+    ) -> Self {
         let dir = TempDir::new(&format!("browser-{name}"));
         let arguments = [&["--interface=127.0.0.1"], extra].concat();
         let program = Program::under_test();
         let daemon = Daemon::start(&program, "daemon", 48, &arguments, &dir);
         let ports = PortBlock::take(50);
-        let proxy = start_proxy(&dir, &ports, &daemon);
+        let proxy = start_proxy(&dir, &ports, &daemon, flags);
         let browser = Chromium::start(&dir, ports.first() + DRIVER_PORT, "page.html");
         let mut world = Self {
             browser,
             sipp: None,
-            phone: Phone::new(PHONE_TONE),
+            phone,
+            codec,
             proxy,
             daemon,
             program,
@@ -111,8 +147,8 @@ impl World {
     fn start_sipp(&mut self, scenario: &str, extra: &[&str]) {
         let text = std::fs::read_to_string(test_file("browser").join(scenario))
             .expect("the scenario is there")
-            .replace("{media_port}", &self.phone.port().to_string())
             .replace("{user}", "browser");
+        let text = sip::with_media(&text, &self.phone.coding(), self.phone.port());
         let path = self.dir.join(scenario);
         std::fs::write(&path, text).expect("the scenario can be written");
         let mut command = sip::sipp(&path, self.port(PHONE_PORT), 1);
@@ -195,10 +231,21 @@ impl World {
         since
     }
 
-    /// Waits until the browser's statistics are those of a good call with PCMU, and no packet was lost
+    /// The browser says a sentence and the phone hears it, then the other way. They say nothing behind it.
+    pub(crate) fn expect_sentences_both_ways(&mut self) {
+        let ours = self.has_our_daemon();
+        speech::expect_sentences_both_ways(&mut self.browser, &self.phone, ours);
+    }
+
+    /// The browser dials, and the phone hears each key once and in order.
+    pub(crate) fn expect_keys_from_browser(&mut self, keys: &str) {
+        speech::expect_keys_from_browser(&mut self.browser, &self.phone, keys);
+    }
+
+    /// Waits until the browser's statistics are those of a good call with its codec, and no packet was lost
     /// in either direction; logs what DTLS agreed on.
     pub(crate) fn expect_good_stats(&mut self) -> Stats {
-        judge::expect_stats(&mut self.browser, &self.phone)
+        judge::expect_stats(&mut self.browser, &self.phone, self.codec)
     }
 
     /// The browser hangs up.
@@ -249,15 +296,20 @@ impl Drop for World {
     }
 }
 
-fn start_proxy(dir: &TempDir, ports: &PortBlock, daemon: &Daemon) -> Guard {
+fn start_proxy(
+    dir: &TempDir,
+    ports: &PortBlock,
+    daemon: &Daemon,
+    [to_browser, to_plain]: &[&str; 2],
+) -> Guard {
     let port = |offset: u16| (ports.first() + offset).to_string();
     let modules = sip::module_path("websocket.so", "kamailio-websocket-modules");
     let config = std::fs::read_to_string(test_file("browser/kamailio.cfg"))
         .expect("the template is there")
         .replace("{modules}", &modules)
         .replace("{daemon}", &daemon.control().to_string())
-        .replace("{to_browser}", TO_BROWSER)
-        .replace("{to_plain}", TO_PLAIN)
+        .replace("{to_browser}", to_browser)
+        .replace("{to_plain}", to_plain)
         .replace("{sip_port}", &port(PROXY_PORT))
         .replace("{callee_port}", &port(PHONE_PORT))
         .replace("{ws_port}", &port(WS_PORT));

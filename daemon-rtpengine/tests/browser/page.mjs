@@ -88,6 +88,31 @@ class Phone {
     return this.#line.record();
   }
 
+  /** Says something in place of the tone, see Line. */
+  async say(speech) {
+    await this.#line.say(speech);
+  }
+
+  /** Keeps all that is heard until endRecording. */
+  async beginRecording() {
+    await this.#line.beginRecording();
+  }
+
+  /** What was heard since beginRecording. */
+  async endRecording() {
+    return this.#line.endRecording();
+  }
+
+  /** Dials these keys, each for 100 ms (W3C webrtc, RTCDTMFSender); returns when all are sent. */
+  async dial({ keys }) {
+    const [sender] = this.#session.sessionDescriptionHandler.peerConnection.getSenders();
+    const over = new Promise((done) => {
+      sender.dtmf.ontonechange = ({ tone }) => tone === "" && done();
+    });
+    sender.dtmf.insertDTMF(keys, 100, 70);
+    await over;
+  }
+
   /** Everything that the peer connection tells: a list of RTCStats. */
   async stats() {
     const report = await this.#session.sessionDescriptionHandler.peerConnection.getStats();

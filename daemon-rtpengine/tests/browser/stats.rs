@@ -31,8 +31,8 @@ impl Stats {
         self.0.iter().find(|stat| &stat["id"] == id)
     }
 
-    /// Why this is no good call with PCMU over DTLS-SRTP; nothing if it is one.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    /// Why this is no good call with this codec over DTLS-SRTP; nothing if it is one.
+    pub(crate) fn complaints(&self, codec_name: &str) -> Vec<String> {
         let mut all = Vec::new();
         let mut expect = |good: bool, what: &str, stat: &Value| {
             if !good {
@@ -73,8 +73,9 @@ impl Stats {
         );
         for stream in [inbound, outbound] {
             let codec = self.by_id(&stream["codecId"]);
-            let pcmu = codec.is_some_and(|codec| codec["mimeType"] == "audio/PCMU");
-            expect(pcmu, "codec", codec.unwrap_or(stream));
+            let name = format!("audio/{codec_name}");
+            let right = codec.is_some_and(|codec| codec["mimeType"] == *name);
+            expect(right, "codec", codec.unwrap_or(stream));
         }
         all
     }

@@ -5,6 +5,7 @@
 //! ```
 
 pub(crate) mod packets;
+pub(crate) mod transcode;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt;
@@ -26,6 +27,7 @@ use packets::{Numbered, PACKETS, only, word};
 pub(crate) const OURS: usize = 0;
 /// The same of rtpengine.
 pub(crate) const RTPENGINE: usize = 1;
+pub(crate) const NAMES: [&str; 2] = ["ours", "rtpengine"];
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -50,7 +50,20 @@ pub(crate) fn audio_address(sdp: &str) -> SocketAddr {
     (LOCALHOST, port.expect("an audio section")).into()
 }
 
-/// The same for the SDP of a reply.
+/// The formats of the first section, with the names that their `a=rtpmap` gives them.
+pub(crate) fn formats(sdp: &str) -> Vec<String> {
+    let line = sdp.lines().find_map(|line| line.strip_prefix("m=audio "));
+    let numbers = line.expect("an audio section").split(' ').skip(2);
+    numbers
+        .map(|number| {
+            let map = format!("a=rtpmap:{number} ");
+            let name = sdp.lines().find_map(|line| line.strip_prefix(&map));
+            format!("{number} {}", name.unwrap_or("?").trim_end())
+        })
+        .collect()
+}
+
+/// The same as [`audio_address`] for the SDP of a reply.
 ///
 /// # Panics
 /// When the reply is an error.

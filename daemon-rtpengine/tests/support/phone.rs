@@ -132,12 +132,7 @@ impl Phone {
 
     /// Waits for one second of what comes from now on, without a gap; `None` if there is none in time.
     pub(crate) fn record(&self) -> Option<Recording> {
-        let begin = self.state(|state| {
-            state
-                .heard
-                .last_key_value()
-                .map_or(i64::MIN, |(seq, _)| *seq)
-        });
+        let begin = self.last_number();
         poll(|| {
             self.state(|state| {
                 let mut fresh = state.heard.range(begin..).map(|(seq, _)| *seq).skip(1);
@@ -149,9 +144,14 @@ impl Phone {
         .map(|window| self.recording(window.start, window.end))
     }
 
-    /// All that it has heard.
-    pub(crate) fn recording_of_all(&self) -> Recording {
-        self.recording(i64::MIN, i64::MAX)
+    /// The number of the last packet heard, for [`Phone::recording_from`].
+    pub(crate) fn last_number(&self) -> i64 {
+        let last = |state: &mut State| state.heard.last_key_value().map(|(seq, _)| *seq);
+        self.state(last).unwrap_or(i64::MIN)
+    }
+    /// All that it has heard behind the packet of this number.
+    pub(crate) fn recording_from(&self, last: i64) -> Recording {
+        self.recording(last.saturating_add(1), i64::MAX)
     }
 
     /// The sound of the packets with these numbers. What came before is decoded as well: a decoder remembers.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use super::line::Coding;
 use super::process::{Guard, TempDir};
 use super::wait_for;
 
@@ -57,6 +58,19 @@ pub(crate) fn module_path(module: &str, package: &str) -> String {
         .unwrap_or_else(|| {
             panic!("no {module} for Kamailio: it is in the Debian package {package}")
         })
+}
+
+/// A scenario whose plain media section is this one instead.
+///
+/// # Panics
+/// When it has none.
+pub(crate) fn with_media(scenario: &str, coding: &Coding, port: u16) -> String {
+    const PLAIN: &str = "m=audio {media_port} RTP/AVP 0\n      a=ptime:20";
+    assert!(scenario.contains(PLAIN), "no {PLAIN:?} in {scenario}");
+    // Where its lines end, sipp sends what ends a line of SIP.
+    let section = coding.section(port);
+    let section = section.trim_end().replace("\r\n", "\n      ");
+    scenario.replace(PLAIN, &section)
 }
 
 /// sipp with this scenario for `count` calls, at `sip_port` of 127.0.0.1.

@@ -34,6 +34,11 @@ impl Tone {
 }
 
 impl Recording {
+    /// The samples in 16 bits.
+    pub(crate) fn samples_16(&self) -> Vec<i16> {
+        self.samples.iter().map(|value| sample(*value)).collect()
+    }
+
     /// The last second before the last `end` seconds.
     ///
     /// # Panics
@@ -87,6 +92,6 @@ fn sample_count(count: f64) -> usize {
     clippy::cast_possible_truncation,
     reason = "clamped to what 16 bits hold"
 )]
-pub(crate) fn sample(value: f64) -> i16 {
+fn sample(value: f64) -> i16 {
     (value * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16
 }

@@ -196,12 +196,8 @@ impl Network {
     pub(crate) fn sipp(&self, role: Role, phone: &Phone) -> Sipp {
         let name = format!("{role:?}").to_lowercase();
         let path = |extension: &str| self.dir.join(&format!("{name}.{extension}"));
-        // Lines of a scenario are ended by sipp.
-        let section = phone.coding().section(phone.port());
-        let section = section.trim_end().replace("\r\n", "\n      ");
-        let plain = "m=audio {media_port} RTP/AVP 0\n      a=ptime:20";
-        let text = filled(role.scenario(), &[("user", "bob")]).replace(plain, &section);
-        assert!(text.contains(&section), "{plain:?} is no more in {text}");
+        let text = filled(role.scenario(), &[("user", "bob")]);
+        let text = sip::with_media(&text, &phone.coding(), phone.port());
         std::fs::write(path("xml"), text).expect("the scenario can be written");
 
         let mut command = sip::sipp(&path("xml"), self.sip_port(role), 1);
@@ -313,19 +309,6 @@ fn relay(sdp: &str, role: Role) -> SocketAddr {
     assert_eq!(address, role.side(), "{sdp}");
     let ip = address.parse().expect("an address");
     SocketAddr::new(ip, word("m=audio ").parse().expect("a port"))
-}
-
-/// The formats of the first section, with the names that their `a=rtpmap` gives them.
-pub(crate) fn formats(sdp: &str) -> Vec<String> {
-    let line = sdp.lines().find_map(|line| line.strip_prefix("m=audio "));
-    let numbers = line.expect("an audio section").split(' ').skip(2);
-    numbers
-        .map(|number| {
-            let map = format!("a=rtpmap:{number} ");
-            let name = sdp.lines().find_map(|line| line.strip_prefix(&map));
-            format!("{number} {}", name.unwrap_or("?").trim_end())
-        })
-        .collect()
 }
 
 /// A template of the tests, with its `{words}` filled in.

@@ -148,6 +148,28 @@ fn accepted_codecs_are_what_the_offerer_gets_whatever_is_answered() {
     }
 }
 
+/// As rtpengine: whoever asks for a codec to be consumed wants it, if only where the other side sees none of it.
+#[test]
+fn what_is_stripped_and_consumed_is_there_for_the_offerer() {
+    let options = |strip, consume, list| CodecOptions {
+        strip: words(&[strip]),
+        consume: words(consume),
+        ..transcode(list)
+    };
+    for (strip, consume, list, shown, answer, told) in [
+        ("PCMU", &["PCMU"] as &[&str], &[] as &[&str], "8 101", "8 101", "0 101"),
+        ("all", &["PCMU"], &["PCMA"], "8", "8", "0"),
+        ("all", &["PCMA", "PCMU"], &["G722"], "9", "9", "8"),
+        ("all", &["PCMU", "PCMA"], &["G722"], "9", "9", "0"),
+        ("telephone-event", &["telephone-event"], &["G722"], "0 8 9", "0 101", "0 101"),
+    ] {
+        let offered = offered("0 8 101", &options(strip, consume, list));
+        assert_eq!(numbers(&offered.shown()), shown, "{strip} {consume:?}");
+        let answer = answered(&offered, answer);
+        assert_eq!(numbers(&answer.shown), told, "{strip} {consume:?}");
+    }
+}
+
 #[test]
 fn dtmf_is_lost_where_it_was_masked_and_not_asked_for() {
     let mask = |list: &[&str]| CodecOptions {
