@@ -17,7 +17,11 @@
 //! raw "$K d7:command"                             a datagram as it is; $K is a fresh cookie
 //! ignored "no cookie"                             the same where no reply is expected
 //! send A 5 -> O.0                                 RTP to the first section of the reply O
+//! send A 5/8 -> O.0                               the same of payload type 8
 //! send A 1 -> O.0.rtcp                            RTCP
+//! report A 25 3 80 -> O.0.rtcp                    a sender report: 25/256 and 3 lost, jitter 80 of what it hears
+//! beside B                                        how many packets are there at the port above
+//! hear B                                          waits for a report, and says what of it can be compared
 //! receive B 5                                     waits for 5 packets
 //! settle 10                                       waits until the call has counted 10 RTP packets
 //! await $C.2 DTLS fingerprint verified            waits until `query` of that call says so
@@ -35,6 +39,7 @@ use daemon_rtpengine::ng::value::Value;
 
 use super::ice_peer::Party;
 use super::notation::Cursor;
+use super::reports::Reception;
 use super::secure::Feature;
 
 /// One dialogue.
@@ -66,7 +71,19 @@ pub(crate) enum Action {
     Send {
         socket: String,
         count: u16,
+        payload_type: u8,
         to: Target,
+    },
+    Report {
+        socket: String,
+        reception: Reception,
+        to: Target,
+    },
+    Hear {
+        socket: String,
+    },
+    Beside {
+        socket: String,
     },
     Receive {
         socket: String,
@@ -230,10 +247,29 @@ fn action(line: &str) -> Action {
                 ip.trim_matches(['[', ']']).parse().expect("an address")
             }),
         },
-        "send" => Action::Send {
+        "send" => {
+            let (count, payload_type) = words[2].split_once('/').unwrap_or((words[2], "0"));
+            Action::Send {
+                socket: words[1].to_owned(),
+                count: count.parse().expect("few packets"),
+                payload_type: payload_type.parse().expect("a payload type"),
+                to: target(words[4]),
+            }
+        }
+        "report" => Action::Report {
             socket: words[1].to_owned(),
-            count: u16::try_from(number(2)).expect("few packets"),
-            to: target(words[4]),
+            reception: Reception {
+                fraction_lost: u8::try_from(number(2)).expect("of 256"),
+                cumulative_lost: i32::try_from(number(3)).expect("24 bits"),
+                jitter_ticks: u32::try_from(number(4)).expect("32 bits"),
+            },
+            to: target(words[6]),
+        },
+        "beside" => Action::Beside {
+            socket: words[1].to_owned(),
+        },
+        "hear" => Action::Hear {
+            socket: words[1].to_owned(),
         },
         "receive" => Action::Receive {
             socket: words[1].to_owned(),

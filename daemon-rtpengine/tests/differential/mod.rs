@@ -8,6 +8,7 @@ pub(crate) mod ice_peer;
 pub(crate) mod names;
 pub(crate) mod notation;
 pub(crate) mod render;
+pub(crate) mod reports;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod secure;

@@ -73,6 +73,18 @@ impl Renderer<'_> {
                 calls.sort();
                 self.line(depth, &format!("calls: [{}]", calls.join(", ")));
             }
+            // Of a history on loopback neither times nor how many samples there were can be compared, and
+            // rtpengine begins it with one that has no score.
+            ("entries", Value::List(entries)) => {
+                self.line(depth, "entries:");
+                if let Some(last) = entries.last() {
+                    self.dict(last, depth + 1, types_only);
+                }
+            }
+            (
+                "samples" | "reported at" | "round-trip time" | "round-trip time leg",
+                Value::Int(_),
+            ) => self.line(depth, &format!("{key}: <number>")),
             // The order of these is a hash table's.
             ("tags" | "SSRC", Value::Dict(pairs)) => {
                 self.line(depth, &format!("{key}:"));

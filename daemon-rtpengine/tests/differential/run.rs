@@ -10,6 +10,7 @@ use daemon_rtpengine::ng::{bencode, value::Value};
 use super::case::{Action, Case, Edit, Request, SdpSource, Step, Target};
 use super::names::Names;
 use super::render::{self, section_addresses};
+use super::reports::Reports;
 use crate::support::daemon::Daemon;
 use crate::support::ng::{NgClient, int_at, into_owned};
 use crate::support::rtp::Endpoint;
@@ -65,6 +66,7 @@ impl<'d> Runner<'d> {
             replies: HashMap::new(),
             cookies: HashMap::new(),
             requests: 0,
+            reports: Reports::default(),
             patience: PATIENCE,
         };
         let outcomes = case.steps.iter().map(|step| dialogue.step(step)).collect();
@@ -85,6 +87,7 @@ struct Dialogue<'c> {
     replies: HashMap<String, String>,
     cookies: HashMap<String, String>,
     requests: usize,
+    reports: Reports,
     patience: Duration,
 }
 
@@ -102,13 +105,18 @@ impl Dialogue<'_> {
                 self.endpoints.insert(name.clone(), endpoint);
                 Vec::new()
             }
-            Action::Send { socket, count, to } => match self.address(to) {
+            Action::Send {
+                socket,
+                count,
+                payload_type,
+                to,
+            } => match self.address(to) {
                 Some(address) => {
                     let endpoint = self.endpoints.get_mut(socket).expect("a bound socket");
                     if to.rtcp {
                         endpoint.send_rtcp(address, *count);
                     } else {
-                        endpoint.send_rtp(address, *count);
+                        endpoint.send_rtp_of(address, *count, *payload_type);
                     }
                     Vec::new()
                 }
@@ -119,10 +127,39 @@ impl Dialogue<'_> {
                 if got.len() < *count {
                     self.patience = NO_PATIENCE;
                 }
+                self.reports.note(socket, &got);
                 self.received(&got)
+            }
+            Action::Report {
+                socket,
+                reception,
+                to,
+            } => match self.address(to) {
+                Some(address) => {
+                    let endpoint = self.endpoints.get(socket).expect("a bound socket");
+                    self.reports.send(socket, endpoint, address, *reception);
+                    Vec::new()
+                }
+                None => vec![format!("no address for {}", to.reply)],
+            },
+            Action::Hear { socket } => {
+                let endpoint = self.endpoints.get(socket).expect("a bound socket");
+                match endpoint.receive_beside(self.patience) {
+                    Some((_, packet)) => self.reports.hear(socket, endpoint.ssrc(), &packet),
+                    None => {
+                        self.patience = NO_PATIENCE;
+                        vec!["nothing comes".to_owned()]
+                    }
+                }
             }
             Action::Pending { socket } => {
                 let got = self.endpoint(socket).drain();
+                self.received(&got)
+            }
+            Action::Beside { socket } => {
+                let endpoint = self.endpoint(socket);
+                let one = || endpoint.receive_beside(NO_PATIENCE);
+                let got: Vec<_> = std::iter::from_fn(one).collect();
                 self.received(&got)
             }
             Action::Settle { packets } => self.settle(*packets),

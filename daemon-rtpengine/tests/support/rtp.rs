@@ -44,10 +44,18 @@ impl Endpoint {
     pub(crate) fn port(&self) -> u16 {
         self.address().port()
     }
+    /// Its source.
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
     /// Sends `count` RTP packets of PCMU (RFC 3550 §5.1).
     pub(crate) fn send_rtp(&mut self, to: SocketAddr, count: u16) {
+        self.send_rtp_of(to, count, 0);
+    }
+    /// The same of another payload type.
+    pub(crate) fn send_rtp_of(&mut self, to: SocketAddr, count: u16, payload_type: u8) {
         for _ in 0..count {
-            let mut packet = vec![0x80, 0];
+            let mut packet = vec![0x80, payload_type];
             packet.extend(self.seq.to_be_bytes());
             packet.extend((u32::from(self.seq) * 160).to_be_bytes());
             packet.extend(self.ssrc.to_be_bytes());

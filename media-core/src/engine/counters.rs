@@ -202,7 +202,7 @@ impl StreamCounters {
     }
     /// Rates a party's reception, `reported` by itself or measured on what it sends. What was measured is
     /// of no account once it reports.
-    pub(super) fn add_quality(&self, ssrc: Ssrc, sample: Sample, lost: u64, reported: bool) {
+    pub(crate) fn add_quality(&self, ssrc: Ssrc, sample: Sample, lost: u64, reported: bool) {
         let known = |place: &QualityCounters| place.ssrc() == Some(ssrc);
         let free = |place: &QualityCounters| place.ssrc().is_none();
         let stalest = (self.latest_quality.get() + 1) % Self::SSRCS as u64;

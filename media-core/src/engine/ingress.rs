@@ -97,7 +97,7 @@ impl Engine {
             Kind::Stun | Kind::Dtls => stream.answer_via(from, arrived),
             Kind::Other => {}
         }
-        let (blocked, readable) = (stream.blocked, stream.is_readable());
+        let (blocked, readable) = (stream.blocked, rtcp && stream.is_readable());
         let has_more_to_do = stream.has_more_to_do;
         if source == Source::Learned {
             self.report_learned(socket);

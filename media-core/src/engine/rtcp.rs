@@ -172,8 +172,13 @@ impl Engine {
             return;
         };
         let reporting = stream.reporting.get_or_insert_default();
+        let is_first = reporting.blocks_at_us == 0;
         reporting.hear_block(block, at_us);
         let leg_us = reporting.leg_us;
+        if is_first && (leg_us == 0 || other_leg_us == 0) {
+            // The time there and back will be known soon, or never.
+            return;
+        }
         let jitter_ms = u64::from(block.jitter_ticks) * 1000 / u64::from(clock_hz);
         let sample = Sample::new(
             block.fraction_lost,

@@ -63,8 +63,9 @@ pub struct Options {
     pub port_latching: Option<bool>,
     /// `unidirectional`: noted in reports; packets pass each way in any case.
     pub unidirectional: bool,
-    /// `generate RTCP`: both sides get reports of ours and not each other's.
-    pub generate_rtcp: bool,
+    /// `generate RTCP`: both sides get reports of ours and not each other's (`on`), or do not (`off`); `None`:
+    /// as before.
+    pub generate_rtcp: Option<bool>,
     /// `pierce-NAT`.
     pub pierce_nat: bool,
     /// `endpoint-learning` of this call; `None`: the daemon's.

@@ -255,9 +255,8 @@ impl Signal<'_> {
                 }
             }
         }
-        if self.options.generate_rtcp {
-            // Whoever asks for it once has it to the end, on both sides, as with rtpengine.
-            let interval = Some(self.config.rtcp_interval);
+        if let Some(generates) = self.options.generate_rtcp {
+            let interval = generates.then_some(self.config.rtcp_interval);
             (said.rtcp_interval, told.rtcp_interval) = (interval, interval);
         }
         said.merge_clocks(told, params);

@@ -234,7 +234,17 @@ pub(super) static WORDS: &[Word] = &[
         f.options.sdp.rtcp_attribute = RtcpAttribute::Full;
     }),
     flag("generate-mid", |f| f.options.sdp.generate_mid = true),
-    flag("generate-rtcp", |f| f.options.generate_rtcp = true),
+    both(
+        "generate-rtcp",
+        |f| f.options.generate_rtcp = Some(true),
+        |f, v| {
+            f.options.generate_rtcp = match v {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => f.options.generate_rtcp,
+            };
+        },
+    ),
     text("ice", |f, v| {
         f.options.sdp.ice = match v.replace('_', "-").to_ascii_lowercase().as_str() {
             "remove" => IceOption::Remove,

@@ -19,6 +19,7 @@ mod ice;
 mod limits;
 mod media;
 mod properties;
+mod reports;
 mod sections;
 mod security;
 mod transcode;
