@@ -235,16 +235,31 @@ fn load(fault: Fault, first_port: u16) -> (LoadReport, u64) {
 }
 
 fn load_of(srtp: Option<CryptoSuite>, fault: Fault, first_port: u16) -> (LoadReport, u64) {
+    load_with(fault, first_port, |config| config.srtp = srtp)
+}
+
+/// The same, with parties that say something.
+fn load_voices(fault: Fault, first_port: u16) -> (LoadReport, u64) {
+    load_with(fault, first_port, |config| config.far = Some(Media::PCMU))
+}
+
+fn load_with(
+    fault: Fault,
+    first_port: u16,
+    change: impl FnOnce(&mut BenchConfig),
+) -> (LoadReport, u64) {
     let relay = Relay::start(fault);
     let mut config = BenchConfig::new(relay.ng, std::process::id());
     config.first_port = first_port;
-    config.srtp = srtp;
     config.sockets = 2;
+    change(&mut config);
+    // Voices are listened to for 800 ms.
+    let measured = if config.far.is_some() { 900 } else { 500 };
     let mut bench = Bench::new(config).unwrap();
     let phases = Phases {
         rampup: Duration::from_millis(100),
         warmup: Duration::from_millis(100),
-        measured: Duration::from_millis(500),
+        measured: Duration::from_millis(measured),
     };
     let report = bench.load(4, phases, |_, _| ()).unwrap();
     (report, relay.erred.load(Ordering::Relaxed))
@@ -344,4 +359,40 @@ fn what_the_relay_forgets_to_secure_is_unauthentic_and_to_open_damage() {
     let tally = &report.tally;
     assert!(tally.unauthentic > 0 && tally.damaged > 0);
     assert_eq!(tally.unauthentic + tally.damaged, erred);
+}
+
+#[test]
+fn a_voice_that_is_only_relayed_is_heard_as_it_was_said() {
+    let (report, _) = load_voices(Fault::None, 32_000);
+    let tally = &report.tally;
+    assert_eq!((tally.received(), report.faults()), (tally.sent(), 0));
+    for stream in &tally.streams {
+        let content = stream.content.unwrap();
+        assert_eq!((content.lag_us, content.gain_tenth_db), (0, 0));
+        assert!(content.similarity_permille > 990, "{content:?}");
+    }
+    let delay = tally.audio_delay(0.5).unwrap();
+    assert!(delay < Duration::from_millis(100), "{delay:?}");
+}
+
+#[test]
+fn a_voice_with_gaps_is_no_fault_and_its_sound_is_not_judged() {
+    let (report, erred) = load_voices(Fault::Drop, 32_100);
+    let tally = &report.tally;
+    assert!(erred > 0 && tally.received() < tally.sent());
+    assert_eq!(report.faults(), 0);
+    assert!(tally.streams.iter().all(|s| s.content.is_none()));
+    assert_eq!(tally.audio_delay(0.5), None);
+}
+
+#[test]
+fn a_voice_whose_source_changes_is_discontinuous() {
+    let (report, erred) = load_voices(Fault::Rewrite, 32_200);
+    let found = report.tally.discontinuous;
+    // Each one and the one after it; the first of a stream has none before it.
+    assert!(
+        found <= 2 * erred && found + 16 >= 2 * erred,
+        "{found} of {erred}"
+    );
+    assert_eq!(report.faults(), found);
 }

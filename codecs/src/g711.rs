@@ -30,6 +30,11 @@ static A_LAW_SAMPLES: [i16; 256] = a_law_samples();
 /// Sample of each µ-law code.
 static MU_LAW_SAMPLES: [i16; 256] = mu_law_samples();
 
+/// µ-law code of each A-law code.
+static A_TO_MU: [u8; 256] = a_to_mu();
+/// A-law code of each µ-law code.
+static MU_TO_A: [u8; 256] = mu_to_a();
+
 const MU_LAW_BIAS: u16 = 33;
 
 /// The A-law code of a sample (G.711 tables 1a and 1b).
@@ -71,6 +76,17 @@ pub fn encode_mu_law(sample: i16) -> u8 {
 #[must_use]
 pub fn decode_mu_law(code: u8) -> i16 {
     MU_LAW_SAMPLES[usize::from(code)]
+}
+
+/// What decoding a code of `from` and encoding it again as `to` gives, for all codes; `None` unless they are
+/// PCMA and PCMU, in whichever order.
+#[must_use]
+pub fn translation(from: &str, to: &str) -> Option<&'static [u8; 256]> {
+    match (from, to) {
+        ("PCMA", "PCMU") => Some(&A_TO_MU),
+        ("PCMU", "PCMA") => Some(&MU_TO_A),
+        _ => None,
+    }
 }
 
 /// `x` or `!x`, whichever is not negative: 0–32767, without a case for −32768. (The remainders taken
@@ -123,6 +139,30 @@ const fn mu_law_codes() -> [u8; 8192] {
             127
         };
         magnitude += 1;
+    }
+    codes
+}
+
+const fn a_to_mu() -> [u8; 256] {
+    let (samples, laws) = (a_law_samples(), mu_law_codes());
+    let mut codes = [0; 256];
+    let mut code = 0;
+    while code < 256 {
+        let sample = samples[code];
+        codes[code] = laws[(magnitude(sample) >> 2) as usize] ^ 0xff ^ sign(sample);
+        code += 1;
+    }
+    codes
+}
+
+const fn mu_to_a() -> [u8; 256] {
+    let (samples, laws) = (mu_law_samples(), a_law_codes());
+    let mut codes = [0; 256];
+    let mut code = 0;
+    while code < 256 {
+        let sample = samples[code];
+        codes[code] = laws[(magnitude(sample) >> 4) as usize] ^ 0xd5 ^ sign(sample);
+        code += 1;
     }
     codes
 }
@@ -276,6 +316,10 @@ impl Decoder for G711Decoder {
 
     fn conceal(&mut self, _next: Option<&[u8]>, out: &mut [i16]) {
         self.concealer.conceal(out);
+    }
+
+    fn is_blending(&self) -> bool {
+        self.concealer.is_rejoining()
     }
 }
 

@@ -67,6 +67,12 @@ pub trait Decoder: Send {
     /// right behind the gap if it has come already: codecs with forward error correction use its copy of
     /// the lost one. Called again for each further lost packet; it fades out.
     fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]);
+
+    /// Whether the first of the next samples are blended with a stand-in, so that they are not only the payload's.
+    /// Of interest where payloads can do without being decoded.
+    fn is_blending(&self) -> bool {
+        false
+    }
 }
 
 /// Why a codec refused its input.

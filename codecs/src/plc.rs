@@ -108,6 +108,12 @@ impl Concealer {
         self.fill(loss, out);
     }
 
+    /// Whether samples heard next will be changed, because of a gap in front of them.
+    #[must_use]
+    pub const fn is_rejoining(&self) -> bool {
+        self.loss.is_some()
+    }
+
     /// As [`Concealer::conceal`] at the pitch that `leader`, which was called just before, has found: for
     /// another channel or band of the same sound, at the same sample rate.
     pub fn conceal_like(&mut self, leader: &Concealer, out: &mut [i16]) {

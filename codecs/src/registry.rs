@@ -23,8 +23,8 @@ pub struct Codec {
     pub packets: PacketLengths,
     /// Payload type that needs no `a=rtpmap` (RFC 3551 §6).
     pub static_payload_type: Option<u8>,
-    /// What decoding one packet costs on a processor of 2020 or so, microseconds: for sharing work out, not
-    /// exact. 0: next to nothing.
+    /// What decoding one packet at the rate of `format` costs on a processor of 2020 or so, microseconds: for
+    /// sharing work out, not exact. 0: next to nothing.
     pub decode_cost_us: u32,
     /// What encoding one packet costs, likewise.
     pub encode_cost_us: u32,
@@ -126,6 +126,21 @@ impl Codec {
     /// As [`Codec::encoder`].
     pub fn decoder(&self, settings: &Settings<'_>) -> Result<Box<dyn Decoder>, CodecError> {
         (self.new_decoder)(settings)
+    }
+
+    /// What decoding and encoding a packet cost when the other end of the transcoder works at `other_end`,
+    /// microseconds or so: a codec that can works at no higher rate itself, for less.
+    #[must_use]
+    pub fn costs_us(&self, other_end: SampleRate) -> [u32; 2] {
+        let percent = match (self.format.sample_rate.get(), other_end.get()) {
+            (48_000, 0..=8000) => 24,
+            (48_000, 8001..=12_000) => 50,
+            (48_000, 12_001..=16_000) => 65,
+            (48_000, 16_001..=24_000) => 80,
+            (16_000, 0..=8000) => 50,
+            _ => 100,
+        };
+        [self.decode_cost_us, self.encode_cost_us].map(|us| (us * percent).div_ceil(100))
     }
 
     /// The longest packet, ms, not longer than `ptime_ms`, whose payload has at most `bytes`. Only samples
@@ -283,8 +298,8 @@ pub const CODECS: &[Codec] = &[
         default_ptime_ms: 20,
         packets: PacketLengths::Of(&opus::PACKET_LENGTHS_US),
         static_payload_type: None,
-        decode_cost_us: 12,
-        encode_cost_us: 90,
+        decode_cost_us: 30,
+        encode_cost_us: 215,
         new_encoder: |settings| Ok(Box::new(OpusEncoder::new(settings)?)),
         new_decoder: |settings| Ok(Box::new(OpusDecoder::new(settings)?)),
     },
@@ -438,6 +453,18 @@ mod tests {
         let l16 = by_static_payload_type(11).expect("RFC 3551 has it");
         assert_eq!((l16.name, l16.format.channels), ("L16", 1));
         assert!(by_static_payload_type(12).is_none());
+    }
+
+    #[cfg(feature = "opus")]
+    #[test]
+    fn a_codec_costs_less_when_the_other_end_can_carry_less() {
+        let opus = by_name("opus", 48_000, 2).unwrap();
+        let of = |hz| opus.costs_us(SampleRate::new(hz).unwrap());
+        let costs = [8000, 12_000, 16_000, 24_000, 48_000].map(of);
+        assert!(costs.is_sorted(), "{costs:?}");
+        assert_eq!((costs[0], of(96_000)), ([8, 52], [30, 215]));
+        let g722 = by_static_payload_type(9).unwrap();
+        assert_eq!(g722.costs_us(SampleRate::HZ_8000), [3, 4]);
     }
 
     #[test]

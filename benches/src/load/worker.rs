@@ -337,9 +337,8 @@ impl Worker {
             if let (Some(ear), Some(said)) = (self.ears.get(i), self.plan.voice_of(i ^ 1)) {
                 let media = self.plan.media_of(i);
                 receiver.tally.content = ear.content(media, said, shift(i ^ 1));
-                let is_faithful = |content: Content| content.is_faithful();
-                self.tally.unfaithful +=
-                    u64::from(!receiver.tally.content.is_some_and(is_faithful));
+                let is_other = |content: Content| !content.is_faithful();
+                self.tally.unfaithful += u64::from(receiver.tally.content.is_some_and(is_other));
             }
         }
         self.tally.streams = self.receivers.iter().map(|r| r.tally).collect();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::load::LAG_LIMIT;
 use super::{Bench, LoadReport, MeasureError, Phases};
 
 /// When a number of calls counts as carried, and how the search goes.
@@ -11,6 +12,8 @@ pub struct CapacityLimits {
     pub loss: f64,
     /// The 99th percentile of added latency must be below this.
     pub latency_p99: Duration,
+    /// The generator may send so late itself, 99th percentile, and the run still counts.
+    pub lag_p99: Duration,
     /// Calls to begin with.
     pub first: usize,
     /// Calls to end with, even if carried.
@@ -26,6 +29,7 @@ impl Default for CapacityLimits {
         Self {
             loss: 0.001,
             latency_p99: Duration::from_millis(20),
+            lag_p99: LAG_LIMIT,
             first: 250,
             most: 4900,
             resolution: 0.05,
@@ -100,7 +104,7 @@ impl Bench {
                             best = Some(report);
                             break;
                         }
-                        end = if report.generator.limited() {
+                        end = if report.generator.limited_beyond(limits.lag_p99) {
                             CapacityEnd::Generator
                         } else {
                             CapacityEnd::Daemon
@@ -124,7 +128,7 @@ impl CapacityLimits {
         report.tally.loss() < self.loss
             && report.latency(0.99) < self.latency_p99
             && report.faults() == 0
-            && !report.generator.limited()
+            && !report.generator.limited_beyond(self.lag_p99)
     }
 
     /// The number to try next; 0 when the search is over.

@@ -11,7 +11,7 @@ use crate::load::{self, Job, Live, Plan, StreamConfig, Tally};
 use crate::process::{Sample, Usage, udp_ports};
 
 /// Generator lag (99th percentile) above which a run says nothing about the daemon.
-const LAG_LIMIT: Duration = Duration::from_millis(2);
+pub(super) const LAG_LIMIT: Duration = Duration::from_millis(2);
 /// Part of its cores above which a generator that naps is its own limit. One that spins uses all of them
 /// always; only its lag tells.
 const CPU_LIMIT: f64 = 0.95;
@@ -35,8 +35,13 @@ impl Generator {
     /// Whether the run says more about the generator than about the daemon.
     #[must_use]
     pub fn limited(&self) -> bool {
+        self.limited_beyond(LAG_LIMIT)
+    }
+
+    /// The same with another limit of how late it may send, 99th percentile.
+    pub(super) fn limited_beyond(&self, lag: Duration) -> bool {
         (!self.spins && self.cores > CPU_LIMIT * self.threads as f64)
-            || self.lag_p99 > LAG_LIMIT
+            || self.lag_p99 > lag
             || self.drops > 0
     }
 }

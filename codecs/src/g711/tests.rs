@@ -208,3 +208,14 @@ fn traits_convert_whole_buffers_and_refuse_what_does_not_fit() {
         })
     );
 }
+
+#[test]
+fn translation_is_decoding_and_encoding() {
+    let (to_mu, to_a) = (translation("PCMA", "PCMU"), translation("PCMU", "PCMA"));
+    for code in 0..=255 {
+        let at = usize::from(code);
+        assert_eq!(to_mu.unwrap()[at], encode_mu_law(decode_a_law(code)));
+        assert_eq!(to_a.unwrap()[at], encode_a_law(decode_mu_law(code)));
+    }
+    assert!(translation("PCMA", "PCMA").is_none() && translation("PCMU", "G722").is_none());
+}

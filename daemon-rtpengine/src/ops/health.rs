@@ -67,6 +67,9 @@ impl Health {
             }
             _ => {}
         }
+        if !self.sessions.has_room(Driver::now()) {
+            return Err(NotReady::Limit(Limit::Load));
+        }
         let exceeded = *self.exceeded.lock().unwrap_or_else(PoisonError::into_inner);
         exceeded.map_or(Ok(()), |limit| Err(NotReady::Limit(limit)))
     }

@@ -324,6 +324,18 @@ fn shards(page: &mut Page, traffic: &Traffic) {
         );
     }
     page.family(
+        "voxplane_transcode_behind_seconds",
+        "gauge",
+        "How long transcoding has been too slow for what comes",
+    );
+    for (shard, counters) in traffic.shards().iter().enumerate() {
+        let behind = Duration::from_micros(counters.transcode_behind_us.get());
+        page.value(
+            &[("shard", &shard)],
+            format_args!("{:.6}", behind.as_secs_f64()),
+        );
+    }
+    page.family(
         "voxplane_dropped_total",
         "counter",
         "Datagrams dropped, by reason",

@@ -205,7 +205,7 @@ impl Driver {
             ports.push(port);
             driver.counters.push(counters);
             // Published shard by shard, so that dropping `driver` on an error stops those that run.
-            driver.plane = Arc::new(Plane::new(ports.clone()));
+            driver.plane = Arc::new(Plane::new(ports.clone(), driver.counters.clone()));
             ready
                 .recv()
                 .unwrap_or_else(|_| Err(io::Error::other("the thread died")))

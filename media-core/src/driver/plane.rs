@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{io, mem};
 
 use super::sys::{self, WakeFd};
-use crate::engine::{BindError, Command, MediaPlane, SocketOptions};
+use crate::engine::{BindError, Command, MediaPlane, ShardCounters, ShardLoad, SocketOptions};
 use crate::units::{ShardId, SocketId};
 
 /// Messages that a shard may be behind before its callers have to wait for it. It takes them all at each
@@ -138,11 +138,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Default)]
 pub(super) struct Plane {
     shards: Vec<Arc<ShardPort>>,
+    counters: Vec<Arc<ShardCounters>>,
 }
 
 impl Plane {
-    pub(super) fn new(shards: Vec<Arc<ShardPort>>) -> Self {
-        Self { shards }
+    pub(super) fn new(shards: Vec<Arc<ShardPort>>, counters: Vec<Arc<ShardCounters>>) -> Self {
+        Self { shards, counters }
     }
 
     pub(super) fn shutdown(&self) {
@@ -179,6 +180,15 @@ impl MediaPlane for Plane {
         if let Some(port) = self.shard(shard) {
             port.send(commands.into_iter().map(Message::Engine));
         }
+    }
+
+    fn load(&self, shard: ShardId) -> ShardLoad {
+        let counters = self.counters.get(usize::from(shard.get()));
+        counters.map_or_else(ShardLoad::default, |counters| ShardLoad {
+            cpu_permille: u32::try_from(counters.cpu_permille.get()).unwrap_or(1000),
+            sampled: Duration::from_micros(counters.cpu_sampled_us.get()),
+            behind: Duration::from_micros(counters.transcode_behind_us.get()),
+        })
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) struct Core {
     opening: Vec<(SocketId, OwnedFd)>,
     commands: Vec<Command>,
     next_cpu_sample: Instant,
+    epoch: Instant,
 }
 
 impl Core {
@@ -74,6 +75,7 @@ impl Core {
             opening: Vec::new(),
             commands: Vec::new(),
             next_cpu_sample: now,
+            epoch: parts.epoch,
         }
     }
 
@@ -188,8 +190,7 @@ impl Core {
             self.catch_up();
         }
         if now >= self.next_cpu_sample {
-            self.counters.cpu_ns.set(sys::thread_cpu_ns());
-            self.next_cpu_sample = now + CPU_SAMPLE_INTERVAL;
+            self.sample_cpu(now);
         }
     }
 
@@ -200,6 +201,24 @@ impl Core {
             // Nobody listens only when the driver is being dropped.
             let _ = self.events.send(std::mem::take(&mut self.reports));
         }
+    }
+
+    #[cold]
+    fn sample_cpu(&mut self, now: Instant) {
+        let counters = &self.counters;
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let (cpu_ns, at_us) = (
+            sys::thread_cpu_ns(),
+            micros(now.saturating_duration_since(self.epoch)),
+        );
+        let ran_us = cpu_ns.saturating_sub(counters.cpu_ns.get()) / 1000;
+        let passed_us = at_us.saturating_sub(counters.cpu_sampled_us.get()).max(1);
+        counters
+            .cpu_permille
+            .set((ran_us.saturating_mul(1000) / passed_us).min(1000));
+        counters.cpu_ns.set(cpu_ns);
+        counters.cpu_sampled_us.set(at_us);
+        self.next_cpu_sample = now + CPU_SAMPLE_INTERVAL;
     }
 
     /// The kernel has let go of a socket.

@@ -345,8 +345,15 @@ pub struct ShardCounters {
     pub transcoded: Counter,
     /// Estimated cost of the transcoding that waited at the end of the last share, microseconds.
     pub transcode_backlog_us: Counter,
+    /// How long transcoding has been too slow for what comes, microseconds; 0: it keeps up.
+    pub transcode_behind_us: Counter,
     /// Streams in the shard's table.
     pub streams: Counter,
     /// CPU time of the shard's thread, nanoseconds, sampled about once a second.
     pub cpu_ns: Counter,
+    /// Part of the time between the last two samples that the thread ran, thousandths. An idle shard takes no
+    /// samples.
+    pub cpu_permille: Counter,
+    /// When the last sample was taken, microseconds since the engine's epoch.
+    pub cpu_sampled_us: Counter,
 }

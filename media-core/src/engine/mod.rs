@@ -56,7 +56,7 @@ pub use counters::{
 pub use egress::{Egress, Transmit};
 pub use event::{Event, TimeoutReason};
 pub use handshake::{DtlsState, DtlsTerms, HandshakeEvent, HandshakeStep};
-pub use plane::{BindError, MediaPlane, SocketOptions};
+pub use plane::{BindError, MediaPlane, ShardLoad, SocketOptions};
 pub use protection::{Agreement, Handshake, IceRoute, Protection, SrtpKeys};
 pub use quality::{QualityCounters, QualityReport};
 
@@ -168,7 +168,10 @@ impl Engine {
         let Some(stream) = self.stream(socket) else {
             return 0;
         };
-        let own = stream.counters.packets.get() ^ stream.counters.ssrcs[0].packets.get();
+        let mut own = stream.counters.packets.get() ^ stream.counters.ssrcs[0].packets.get();
+        if let Some(transcoder) = &stream.transcoder {
+            own ^= transcoder.warm() as u64;
+        }
         let Some(sink) = stream
             .rtp_sinks
             .as_slice()

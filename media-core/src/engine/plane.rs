@@ -1,6 +1,7 @@
 //! The boundary that `session` calls and `driver` implements.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Command;
 use crate::units::{ShardId, SocketId};
@@ -26,6 +27,23 @@ pub trait MediaPlane: Send + Sync {
     /// Queues commands for the shard, all or none of which it sees at a time: no packet is handled
     /// between them. Commands of one caller arrive in order.
     fn commands(&self, shard: ShardId, commands: Vec<Command>);
+
+    /// How much a shard has to do, as it said itself not long ago.
+    fn load(&self, shard: ShardId) -> ShardLoad {
+        let _ = shard;
+        ShardLoad::default()
+    }
+}
+
+/// How much a shard has to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardLoad {
+    /// Part of the last second or so that its thread ran, thousandths.
+    pub cpu_permille: u32,
+    /// When that was, since the engine's epoch. An idle shard does not look.
+    pub sampled: Duration,
+    /// How long its transcoding has been too slow for what comes; zero: it keeps up.
+    pub behind: Duration,
 }
 
 /// What a socket is bound with.

@@ -23,13 +23,22 @@ const SHARE_US: u64 = 500;
 /// Packets are no longer held back when less than one in so many slots is free.
 const SHORT: usize = 4;
 
+/// What costs no more, estimated microseconds, is done at once, as SRTP is: to come back to it would cost more.
+const AT_ONCE_US: u64 = 1;
+
+/// A packet that waits longer than this before it is transcoded, microseconds, waits because more comes than is
+/// done: by then its stream's next one is there.
+const BEHIND_US: u64 = 20_000;
+
 /// A shard's transcoding.
 #[derive(Debug, Default)]
 pub(super) struct Transcoding {
-    /// Streams with work, each once.
-    queue: VecDeque<SocketId>,
+    /// Streams with work, each once, and since when.
+    queue: VecDeque<(SocketId, u64)>,
     /// Estimated cost of one turn of each, microseconds.
     queued_us: u64,
+    /// Since when the queue has not been empty, though its first has waited for too long; microseconds.
+    behind_since: Option<u64>,
     /// When packets that are held back become due.
     timers: Timers<SocketId>,
     scratch: Scratch,
@@ -56,7 +65,7 @@ impl Engine {
         let at_us = self.micros(now);
         let mut spent_us = 0;
         while spent_us < SHARE_US {
-            let Some(socket) = self.transcoding.queue.pop_front() else {
+            let Some((socket, since)) = self.transcoding.queue.pop_front() else {
                 break;
             };
             self.unqueue(socket);
@@ -65,14 +74,33 @@ impl Engine {
                 self.end_panicked(socket, out);
                 1
             });
+            // One that has yet more to do has waited since it had nothing.
+            if let Some((again, at)) = self.transcoding.queue.back_mut()
+                && *again == socket
+            {
+                *at = since;
+            }
         }
-        if self.transcoding.queue.is_empty() {
-            // Streams may have left the queue with their calls.
-            self.transcoding.queued_us = 0;
+        let Transcoding {
+            queue,
+            queued_us,
+            behind_since,
+            ..
+        } = &mut self.transcoding;
+        match queue.front() {
+            None => {
+                // Streams may have left the queue with their calls.
+                *queued_us = 0;
+                *behind_since = None;
+            }
+            Some((_, since)) if at_us.saturating_sub(*since) > BEHIND_US => {
+                behind_since.get_or_insert(at_us);
+            }
+            Some(_) => {}
         }
-        self.counters
-            .transcode_backlog_us
-            .set(self.transcoding.queued_us);
+        let behind_us = behind_since.map_or(0, |since| (at_us - since).max(1));
+        self.counters.transcode_backlog_us.set(*queued_us);
+        self.counters.transcode_behind_us.set(behind_us);
     }
 
     /// Keeps a packet for its turn.
@@ -105,7 +133,11 @@ impl Engine {
         if transcoder.push(header, packet, at_us).is_err() {
             return Verdict::Dropped(DropReason::Late);
         }
-        self.requeue(socket, at_us);
+        if stream.transcode_cost_us <= AT_ONCE_US && !stream.queued {
+            self.turn(socket, at_us, out);
+        } else {
+            self.requeue(socket, at_us);
+        }
         Verdict::Consumed
     }
 
@@ -222,7 +254,7 @@ impl Engine {
                 stream.queued = true;
                 let cost_us = stream.transcode_cost_us;
                 self.transcoding.queued_us += cost_us;
-                self.transcoding.queue.push_back(socket);
+                self.transcoding.queue.push_back((socket, at_us));
             }
             Some(due) if stream.armed_us.is_none_or(|armed| due < armed) => {
                 stream.armed_us = Some(due);
@@ -238,3 +270,6 @@ impl Engine {
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,6 +203,19 @@ impl<T> JitterBuffer<T> {
         Ok(())
     }
 
+    /// Lets the packet that is due next go by, as pushing and popping it would; `false`: it has to be pushed. Then
+    /// something is held, or missing, or everything is to be held back.
+    #[inline]
+    pub fn pass(&mut self, seq: SeqNo) -> bool {
+        if self.held > 0 || self.hold != Hold::Order || self.next != Some(seq) {
+            return false;
+        }
+        self.highest = seq;
+        self.depth.count();
+        self.next = Some(SeqNo::new(seq.get().wrapping_add(1)));
+        true
+    }
+
     /// The next packet whose time has come.
     pub fn pop(&mut self, at_us: u64) -> Option<Released<T>> {
         let (seq, missing) = self.first()?;

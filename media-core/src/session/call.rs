@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::digits::Digits;
 use super::ice::IceState;
 use super::interfaces::{InterfaceId, PoolId};
+use super::placement::Weight;
 use super::ports::Bound;
 use super::secure::Protection;
 use super::secured::Secured;
@@ -23,6 +24,8 @@ use crate::units::{CallKey, ClockRate, Now, PayloadType, ShardId, SocketId};
 pub(super) struct Call {
     pub(super) key: CallKey,
     pub(super) shard: ShardId,
+    /// What the shard's placement has noted of it.
+    pub(super) weight: Weight,
     pub(super) phase: Phase,
     /// When the first offer came.
     pub(super) created: Now,
@@ -254,6 +257,7 @@ impl Call {
         Self {
             key,
             shard,
+            weight: Weight::default(),
             phase: Phase::New,
             created: now,
             last_signal: now.unix,

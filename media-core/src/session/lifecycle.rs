@@ -1,7 +1,6 @@
 //! What becomes of a call between its first offer and its end, whichever request or event causes it.
 
 use std::sync::MutexGuard;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::call::{Call, Phase};
@@ -10,7 +9,9 @@ use super::routes;
 use super::signal::{Role, Signal};
 use super::snapshot::{self, Shown, Snapshot};
 use super::tally;
-use super::{CallEnded, EndReason, Options, Rewritten, SessionError, Sessions, StreamTotals};
+use super::{
+    CallEnded, EndReason, Limit, Options, Rewritten, SessionError, Sessions, StreamTotals,
+};
 use crate::engine::{CallTimeouts, Command};
 use crate::sdp::{SessionDescription, parse};
 use crate::units::{CallKey, Now, ShardId, SocketId};
@@ -63,6 +64,7 @@ impl Sessions {
                 call.phase = Phase::Alive;
                 call.answered |= role == Role::Answer;
                 call.last_signal = now.unix;
+                self.placement.weigh(&mut call);
                 if is_new {
                     self.tally.created(now.monotonic);
                 }
@@ -118,10 +120,23 @@ impl Sessions {
         })
     }
 
-    pub(super) fn choose_shard(&self) -> ShardId {
-        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);
-        let shards = u64::from(self.plane.shards().max(1));
-        ShardId::new(u8::try_from(turn % shards).unwrap_or(0))
+    pub(super) fn since_epoch(&self, now: Now) -> Duration {
+        now.monotonic.saturating_duration_since(self.epoch)
+    }
+
+    /// A place for another call when `calls` are there already.
+    pub(super) fn admit(&self, now: Now, calls: u64) -> Result<ShardId, SessionError> {
+        let shard = match self.limits.refusal(calls) {
+            Some(limit) => Err(limit),
+            None => self
+                .placement
+                .choose(&*self.plane, self.since_epoch(now))
+                .ok_or(Limit::Load),
+        };
+        shard.map_err(|limit| {
+            self.tally.rejected(now.monotonic);
+            SessionError::Limit(limit)
+        })
     }
 
     fn timeouts(&self, call: &Call) -> CallTimeouts {
@@ -158,6 +173,7 @@ impl Sessions {
                 }
             }
         }
+        self.placement.weigh(call);
         self.restate(call, vec![Command::CloseSockets { sockets }]);
     }
 
@@ -207,6 +223,7 @@ impl Sessions {
     fn end(&self, now: Now, entry: &Entry, mut call: MutexGuard<'_, Call>, reason: EndReason) {
         let was_new = call.phase == Phase::New;
         call.phase = Phase::Ended;
+        self.placement.weigh(&mut call);
         self.registry.remove(entry);
         if was_new {
             return;

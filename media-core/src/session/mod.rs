@@ -19,6 +19,7 @@ mod mux;
 mod observer;
 mod options;
 mod parties;
+mod placement;
 mod plan;
 mod ports;
 mod registry;

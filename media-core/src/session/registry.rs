@@ -91,27 +91,26 @@ impl Registry {
     }
 
     /// The call, made by `create` if there is none. `admit` sees the number of calls before and may
-    /// refuse another one.
-    pub(super) fn find_or_create<E>(
+    /// refuse another one, or says what `create` needs.
+    pub(super) fn find_or_create<P, E>(
         &self,
         call_id: &str,
-        admit: impl FnOnce(u64) -> Result<(), E>,
-        create: impl FnOnce(CallKey) -> Call,
+        admit: impl FnOnce(u64) -> Result<P, E>,
+        create: impl FnOnce(CallKey, P) -> Call,
     ) -> Result<Arc<Entry>, E> {
         let mut shard = self.by_id.shard(self.hasher.hash_one(call_id));
         if let Some(entry) = shard.get(call_id) {
             return Ok(Arc::clone(entry));
         }
         // Counted first, so that several threads together cannot exceed a limit.
-        if let Err(refused) = admit(self.count.fetch_add(1, Ordering::Relaxed)) {
+        let place = admit(self.count.fetch_add(1, Ordering::Relaxed)).inspect_err(|_| {
             self.count.fetch_sub(1, Ordering::Relaxed);
-            return Err(refused);
-        }
+        })?;
         let key = CallKey::new(self.next_key.fetch_add(1, Ordering::Relaxed));
         let entry = Arc::new(Entry {
             call_id: call_id.into(),
             key,
-            call: Mutex::new(create(key)),
+            call: Mutex::new(create(key, place)),
         });
         shard.insert(call_id.into(), Arc::clone(&entry));
         drop(shard);

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::call::{Call, Phase, SelectedPair};
@@ -10,6 +9,7 @@ use super::identity::Identity;
 use super::interfaces::Interfaces;
 use super::limits::Limits;
 use super::parties::{self, Selected, Target};
+use super::placement::Placement;
 use super::registry::Registry;
 use super::signal::Role;
 use super::snapshot;
@@ -39,7 +39,7 @@ pub struct Sessions {
     pub(super) identity: Identity,
     /// Our mark in descriptions, for `loop-protect`.
     pub(super) loop_id: String,
-    pub(super) next_shard: AtomicU64,
+    pub(super) placement: Placement,
 }
 
 impl Sessions {
@@ -57,7 +57,7 @@ impl Sessions {
             registry: Registry::new(),
             tally: Tally::new(epoch),
             loop_id: format!("{:012x}", hasher.hash_one("loop") & 0xffff_ffff_ffff),
-            next_shard: AtomicU64::new(0),
+            placement: Placement::new(plane.shards()),
             observer: None,
             identity: Identity::new(),
             config,
@@ -105,14 +105,8 @@ impl Sessions {
         loop {
             let entry = self.registry.find_or_create(
                 request.call_id,
-                |sessions| match self.limits.refusal(sessions) {
-                    Some(limit) => {
-                        self.tally.rejected(now.monotonic);
-                        Err(SessionError::Limit(limit))
-                    }
-                    None => Ok(()),
-                },
-                |key| Call::new(key, self.choose_shard(), now),
+                |calls| self.admit(now, calls),
+                |key, shard| Call::new(key, shard, now),
             )?;
             let mut call = entry.lock();
             if call.phase == Phase::Ended {
@@ -300,6 +294,12 @@ impl Sessions {
             }
             Ok(Vec::new())
         })
+    }
+
+    /// Is there a shard that has not more to transcode than it can? If not, new calls are refused.
+    #[must_use]
+    pub fn has_room(&self, now: Now) -> bool {
+        self.placement.has_room(&*self.plane, self.since_epoch(now))
     }
 
     /// Takes note of what a shard reported.

@@ -110,7 +110,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let mut table = Table::default();
     let wanted = |name: &str| match &args.only {
         Some(only) => name.contains(only.as_str()),
-        None => !(args.quick && name.ends_with("capacity")),
+        None => !(args.quick && name.contains("capacity")),
     };
     let chosen: Vec<_> = match args.calls {
         Some(_) => vec![RELAY_AS_ASKED],
@@ -122,7 +122,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     };
     for (name, experiment) in chosen {
         // The search is long and looks at many loads itself.
-        let reps = if name.ends_with("capacity") { 1 } else { reps };
+        let reps = if name.contains("capacity") { 1 } else { reps };
         for rep in 1..=reps {
             for (side, contender) in contenders.iter().enumerate() {
                 eprintln!("{name} {rep}/{reps}: {}", contender.version);

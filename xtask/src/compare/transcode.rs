@@ -23,13 +23,13 @@ pub(super) const EXPERIMENTS: [(&str, Experiment); 8] = [
         load(daemon, setting, &OPUS)
     }),
     ("transcode burst", burst),
-    ("transcode pcma capacity", |daemon, setting| {
+    ("transcode capacity pcma", |daemon, setting| {
         capacity(daemon, setting, &PCMA)
     }),
-    ("transcode g722 capacity", |daemon, setting| {
+    ("transcode capacity g722", |daemon, setting| {
         capacity(daemon, setting, &G722)
     }),
-    ("transcode opus capacity", |daemon, setting| {
+    ("transcode capacity opus", |daemon, setting| {
         capacity(daemon, setting, &OPUS)
     }),
     ("transcode cores", cores),

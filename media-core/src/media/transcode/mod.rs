@@ -5,6 +5,8 @@
 //! [`Transcoder::work`] does one packet's share of the work. No clocks, no sockets, and no allocation but
 //! when a payload type is heard for the first time.
 
+mod dialled;
+mod direct;
 mod dtmf;
 mod events;
 mod hiding;
@@ -18,13 +20,13 @@ mod source;
 mod tests;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use codecs::registry::Settings;
-use codecs::{PcmFormat, SampleRate};
 
 use self::dtmf::{Dtmf, Instead, Shown};
-use self::events::{Events, Progress, scale};
+use self::events::Events;
 use self::numbering::Numbering;
 use self::pause::Pause;
 use self::sink::Sink;
@@ -84,6 +86,8 @@ pub struct Outlet<'a> {
     pub concealed: u64,
     /// A digit that was dialled to its end.
     pub heard: Option<Heard>,
+    /// A packet that has been decoded: what leaves next may be written into it.
+    spare: Option<PacketBuf>,
 }
 
 impl<'a> Outlet<'a> {
@@ -97,7 +101,13 @@ impl<'a> Outlet<'a> {
             failed: 0,
             concealed: 0,
             heard: None,
+            spare: None,
         }
+    }
+
+    /// A packet to fill.
+    fn packet(&mut self) -> Option<PacketBuf> {
+        self.spare.take().or_else(|| self.slab.allocate())
     }
 }
 
@@ -105,6 +115,8 @@ impl<'a> Outlet<'a> {
 pub struct Transcoder {
     plan: Arc<Plan>,
     buffer: JitterBuffer<PacketBuf>,
+    /// A packet that is in order, and so need not touch the buffer. It goes before what is held there.
+    ready: Option<(RtpHeader, PacketBuf)>,
     numbering: Option<Numbering>,
     sink: Option<Sink>,
     /// The one in use first.
@@ -131,7 +143,10 @@ impl fmt::Debug for Transcoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transcoder")
             .field("plan", &self.plan)
-            .field("held", &self.buffer.len())
+            .field(
+                "held",
+                &(self.buffer.len() + usize::from(self.ready.is_some())),
+            )
             .finish_non_exhaustive()
     }
 }
@@ -142,6 +157,7 @@ impl Transcoder {
     pub fn new(plan: Arc<Plan>) -> Self {
         Self {
             buffer: JitterBuffer::new(plan.hold),
+            ready: None,
             numbering: None,
             sink: None,
             sources: Vec::with_capacity(SOURCES),
@@ -241,20 +257,24 @@ impl Transcoder {
         packet: PacketBuf,
         at_us: u64,
     ) -> Result<(), Refused> {
-        let clock = self.clock_of(header.payload_type());
         if self.ssrc().is_some_and(|ssrc| ssrc != header.ssrc()) {
             self.change_source();
         }
         if self.numbering.is_none() {
+            let clock = self.clock_of(header.payload_type());
             let to = self.plan.target.as_ref().map(CodecUse::clock_rate);
             self.numbering = Some(Numbering::new(header, clock, to.flatten()));
             self.dtmf
                 .seed(header.ssrc().get() ^ header.timestamp().get());
         }
+        if self.ready.is_none() && self.buffer.pass(header.sequence_number()) {
+            self.ready = Some((*header, packet));
+            return Ok(());
+        }
         self.buffer.push(
             header.sequence_number(),
             header.timestamp(),
-            clock,
+            self.clock_of(header.payload_type()),
             at_us,
             packet,
         )
@@ -264,10 +284,22 @@ impl Transcoder {
     /// packet.
     #[must_use]
     pub fn due_us(&self) -> Option<u64> {
+        if self.ready.is_some() {
+            return Some(0);
+        }
         match (self.buffer.due_us(), self.noise_due_us()) {
             (Some(packet), Some(noise)) => Some(packet.min(noise)),
             (packet, noise) => packet.or(noise),
         }
+    }
+
+    /// Reads what the next packet will need, so that the processor has it by then; returns a number to be thrown
+    /// away.
+    #[inline]
+    #[must_use]
+    pub fn warm(&self) -> usize {
+        let source = self.sources.first().map_or(0, Source::warm);
+        source ^ self.sink.as_ref().map_or(0, Sink::warm) ^ self.buffer.len()
     }
 
     /// Do packets come faster than they are worked on? Then some work is due before the next one.
@@ -285,10 +317,18 @@ impl Transcoder {
     /// Does one packet's share of the work; `false` if there was none whose time has come.
     pub fn work(&mut self, at_us: u64, scratch: &mut Scratch, outlet: &mut Outlet<'_>) -> bool {
         self.now_us = at_us;
-        let Some(released) = self.buffer.pop(at_us) else {
-            return self.fill_pause(at_us, scratch, outlet);
+        let (packet, missing) = match self.ready.take() {
+            Some((header, packet)) => match self.pass(header, packet, outlet) {
+                Some(packet) => (packet, 0),
+                None => return true,
+            },
+            None => match self.buffer.pop(at_us) {
+                Some(released) => (released.item, released.missing),
+                None => return self.fill_pause(at_us, scratch, outlet),
+            },
         };
-        self.handle(released.item, released.missing, scratch, outlet);
+        self.handle(packet, missing, scratch, outlet);
+        outlet.spare = None;
         true
     }
 
@@ -300,6 +340,7 @@ impl Transcoder {
     #[cold]
     fn change_source(&mut self) {
         self.buffer.reset();
+        self.ready = None;
         self.numbering = None;
         self.expected = None;
         self.forwarded = None;
@@ -345,8 +386,9 @@ impl Transcoder {
                 self.forward(header, packet, *to, outlet);
             }
             Some(Rule::Decode(codec)) => {
-                let payload = parsed.payload();
-                if !self.transcode(codec, header, payload, missing, scratch, outlet) {
+                let end = packet.len() - usize::from(parsed.padding_len());
+                let payload = end - parsed.payload().len()..end;
+                if !self.transcode(codec, header, (packet, payload), missing, scratch, outlet) {
                     outlet.failed += 1;
                 }
             }
@@ -380,150 +422,12 @@ impl Transcoder {
         (outlet.send)(packet);
     }
 
-    fn event(
-        &mut self,
-        header: RtpHeader,
-        event: TelephoneEvent,
-        clock: ClockRate,
-        packet: PacketBuf,
-        scratch: &mut Scratch,
-        outlet: &mut Outlet<'_>,
-    ) {
-        self.pause = None;
-        let Some(numbering) = &mut self.numbering else {
-            return;
-        };
-        // An event of another clock than the audio's says nothing of where in the audio it belongs.
-        let same_clock = numbering.sender_clock() == clock.get();
-        let position = self.sink.as_ref().map(Sink::position);
-        let progress = self.events.hear(header.timestamp(), &event, || {
-            match position.filter(|_| !same_clock) {
-                Some(position) => position,
-                None => numbering.map(header.timestamp()),
-            }
-        });
-        if progress.late {
-            return;
-        }
-        if progress.begins {
-            self.dtmf.event_begins();
-            let takes = (self.plan.events.is_some(), self.plan.target.is_some());
-            self.shown = self.dtmf.show(event.event, takes.0, takes.1);
-        }
-        match self.shown {
-            Shown::Nothing => {}
-            Shown::Event(shown) => self.pass_event(event, shown, progress, clock, packet, outlet),
-            Shown::Audio(_) => {
-                self.sound(progress.ticks, clock, header.timestamp(), scratch, outlet);
-            }
-        }
-        self.event_sounds = progress.sounds;
-        if let Some(heard) = listener::heard(progress.ended, clock) {
-            self.dtmf.echo(&heard);
-            outlet.heard = Some(heard);
-        }
-    }
-
-    /// So many more ticks of an event, as a tone in the audio, or as silence.
-    fn sound(
-        &mut self,
-        ticks: u16,
-        clock: ClockRate,
-        at: RtpTimestamp,
-        scratch: &mut Scratch,
-        outlet: &mut Outlet<'_>,
-    ) {
-        if self.sink.is_none() && !self.open_sink(None, at) {
-            outlet.failed += 1;
-            return;
-        }
-        if !self.event_sounds {
-            self.go_to(at, clock, outlet);
-        }
-        let (Some(numbering), Some(sink), Shown::Audio(tone)) =
-            (&mut self.numbering, &mut self.sink, &mut self.shown)
-        else {
-            return;
-        };
-        // One packet may claim eight seconds, and must not make us send them at once.
-        let most = clock.get().saturating_mul(CONCEAL_MS) / 1000;
-        let ticks = u32::from(ticks).min(most);
-        let rate = u64::from(sink.format().sample_rate.get());
-        let samples = u64::from(ticks) * rate / u64::from(clock.get());
-        let mut left = usize::try_from(samples).unwrap_or(0);
-        while left > 0 {
-            let n = left.min(MAX_SAMPLES / 2);
-            let samples = &mut scratch.decoded[..n];
-            let made = tone.as_mut().map_or(0, |tone| tone.fill(samples));
-            samples[made..].fill(0);
-            self.dtmf.advance(n);
-            sink.write_mono(scratch, n, numbering, outlet);
-            left -= n;
-        }
-        // The sender's audio goes on where the event ends.
-        let of_audio =
-            u64::from(ticks) * u64::from(numbering.sender_clock()) / u64::from(clock.get());
-        let of_audio = u32::try_from(of_audio).unwrap_or(0);
-        self.expected = self.expected.map(|expected| after(expected, of_audio));
-    }
-
-    /// An event begins that is to be heard. Where the audio before it was not encoded here, or paused, the
-    /// encoder stands behind.
-    fn go_to(&mut self, at: RtpTimestamp, clock: ClockRate, outlet: &mut Outlet<'_>) {
-        let (Some(numbering), Some(sink)) = (&mut self.numbering, &mut self.sink) else {
-            return;
-        };
-        if numbering.sender_clock() != clock.get() {
-            return;
-        }
-        let start = numbering.map(at);
-        let ahead = start.get().wrapping_sub(sink.position().get());
-        if (clock.get() / 50..clock.get() * JUMP_S).contains(&ahead) {
-            sink.jump(start, numbering, outlet);
-            self.expected = Some(at);
-        }
-    }
-
-    fn pass_event(
-        &mut self,
-        event: TelephoneEvent,
-        shown: u8,
-        progress: Progress,
-        clock: ClockRate,
-        mut packet: PacketBuf,
-        outlet: &mut Outlet<'_>,
-    ) {
-        let (Some(numbering), Some((payload_type, to_clock))) =
-            (&mut self.numbering, self.plan.events)
-        else {
-            return;
-        };
-        let rescaled = TelephoneEvent {
-            event: shown,
-            duration_ticks: scale(event.duration_ticks, clock.get(), to_clock.get()),
-            ..event
-        };
-        let Ok(payload_at) = RtpHeader::parse(packet.as_slice())
-            .and_then(|header| header.header_len(packet.as_slice()))
-        else {
-            return;
-        };
-        if let Some(payload) = packet.as_mut_slice().get_mut(payload_at..)
-            && let Some(payload) = payload.first_chunk_mut()
-        {
-            *payload = rescaled.to_bytes();
-        }
-        let header = numbering.header(payload_type, progress.at, progress.begins);
-        renumber(&mut packet, header);
-        (outlet.send)(packet);
-    }
-
     /// `false` if the payload cannot be decoded.
     fn transcode(
         &mut self,
         codec: &CodecUse,
         header: RtpHeader,
-        payload: &[u8],
+        (packet, payload): (PacketBuf, Range<usize>),
         missing: u16,
         scratch: &mut Scratch,
         outlet: &mut Outlet<'_>,
@@ -535,6 +439,7 @@ impl Transcoder {
         let Some(source) = self.sources.first() else {
             return false;
         };
+        let payload = packet.as_slice().get(payload).unwrap_or_default();
         let ticks = source.ticks_in(payload);
         if ticks == 0 {
             return false;
@@ -601,6 +506,7 @@ impl Transcoder {
             self.pause = Some(Pause::decoded(timestamp, self.now_us));
         }
         let decoded = source.decode(payload, scratch);
+        outlet.spare = Some(packet);
         let valid = decoded.is_some();
         let samples = match decoded {
             Some(samples) => samples,
@@ -645,50 +551,41 @@ impl Transcoder {
         valid
     }
 
-    /// Looks for digits in audio that goes on as it is.
-    fn overhear(
+    /// The shortest way, for what needs no samples: in order, alone in its time, and nothing to be put into it or
+    /// found in it. Gives the packet back if it has to go another.
+    fn pass(
         &mut self,
-        codec: &CodecUse,
-        payload: &[u8],
-        scratch: &mut Scratch,
+        header: RtpHeader,
+        mut packet: PacketBuf,
         outlet: &mut Outlet<'_>,
-    ) {
-        let is_it = |source: &Source| source.payload_type == codec.payload_type;
-        let known = self.sources.iter().position(is_it);
-        let Some(at) = known.or_else(|| self.add_listener(codec)) else {
-            return;
+    ) -> Option<PacketBuf> {
+        let (Some(numbering), Some(sink), Some(source)) = (
+            &mut self.numbering,
+            &mut self.sink,
+            self.sources.first_mut(),
+        ) else {
+            return Some(packet);
         };
-        self.sources.swap(0, at);
-        let Some(source) = self.sources.first_mut() else {
-            return;
-        };
-        self.dtmf.set_rate(source.target().sample_rate);
-        if self.event_sounds {
-            return;
+        if source.payload_type != header.payload_type()
+            || self.expected != Some(header.timestamp())
+            || self.event_sounds
+            || self.pause.is_some()
+            || !self.dtmf.is_idle()
+        {
+            return Some(packet);
         }
-        if let Some(samples) = source.decode(payload, scratch) {
-            self.dtmf.overhear(samples, &mut outlet.heard);
-        }
-    }
-
-    /// Makes a decoder for what is only listened to, at the least rate that it can; its place.
-    #[cold]
-    fn add_listener(&mut self, codec: &CodecUse) -> Option<usize> {
-        let settings = Settings {
-            fmtp: &codec.fmtp,
-            sample_rate: Some(SampleRate::HZ_8000),
-            channels: Some(1),
-            ..Settings::default()
+        let Some((head, payload)) = packet.as_mut_slice().split_first_chunk_mut() else {
+            return Some(packet);
         };
-        let decoder = codec.codec.decoder(&settings).ok()?;
-        let format = PcmFormat {
-            channels: 1,
-            ..decoder.format()
+        let whole = is_plain(head) && sink.takes_whole(payload.len());
+        let Some(direct) = source.direct(payload.len()).filter(|_| whole) else {
+            return Some(packet);
         };
-        let source = Source::new(codec, decoder, format)?;
-        self.sources.truncate(SOURCES - 1);
-        self.sources.push(source);
-        Some(self.sources.len() - 1)
+        direct.translate(payload);
+        self.expected = Some(after(header.timestamp(), sink.ticks()));
+        *head = sink.pass(numbering).to_bytes();
+        (outlet.send)(packet);
+        None
     }
 
     fn is_selected(&self, codec: &CodecUse) -> bool {
@@ -747,7 +644,11 @@ impl Transcoder {
                 .codec
                 .decoder(&settings)
                 .ok()
-                .and_then(|decoder| Source::new(codec, decoder, sink.format()));
+                .and_then(|decoder| Source::new(codec, decoder, sink.format()))
+                .map(|source| match self.plan.silenced {
+                    true => source,
+                    false => source.towards(codec, target),
+                });
             let Some(source) = source else {
                 return false;
             };
@@ -780,6 +681,11 @@ fn send_event(header: RtpHeader, event: TelephoneEvent, outlet: &mut Outlet<'_>)
     head.copy_from_slice(&header.to_bytes());
     payload.copy_from_slice(&event.to_bytes());
     (outlet.send)(packet);
+}
+
+/// Has it neither padding nor an extension nor contributing sources?
+const fn is_plain(head: &[u8; FIXED_HEADER_LEN]) -> bool {
+    head[0] == 0x80
 }
 
 fn after(at: RtpTimestamp, ticks: u32) -> RtpTimestamp {

@@ -110,11 +110,18 @@ impl Plan {
     #[must_use]
     pub fn cost_us(&self) -> u32 {
         let decoded = self.rules.iter().filter_map(|(_, rule)| match rule {
-            Rule::Decode(codec) | Rule::Overhear(_, codec) => Some(codec.codec.decode_cost_us),
+            Rule::Decode(codec) | Rule::Overhear(_, codec) => Some(codec.codec),
             _ => None,
         });
-        let encoded = self.target.as_ref().map_or(0, |t| t.codec.encode_cost_us);
-        1 + decoded.max().unwrap_or(0) + encoded
+        let target = self.target.as_ref().map(|target| target.codec);
+        let (mut decode, mut encode) = (0, 0);
+        for source in decoded {
+            let far = target.unwrap_or(source).format.sample_rate;
+            decode = decode.max(source.costs_us(far)[0]);
+            let near = source.format.sample_rate;
+            encode = encode.max(target.map_or(0, |target| target.costs_us(near)[1]));
+        }
+        1 + decode + encode
     }
 
     /// The clock rate of what goes on as it is.

@@ -6,7 +6,7 @@ use super::numbering::Numbering;
 use super::source::mix;
 use super::{CodecUse, Outlet, Scratch};
 use crate::units::{PayloadType, RtpTimestamp};
-use crate::wire::rtp::FIXED_HEADER_LEN;
+use crate::wire::rtp::{FIXED_HEADER_LEN, RtpHeader};
 
 /// Most bytes of a payload, so that a packet with all that may be around it passes Ethernet.
 const PAYLOAD_BYTES: u32 = 1400;
@@ -72,7 +72,7 @@ impl Sink {
         if self.filled > 0 {
             let filled = self.filled;
             self.frame[filled..].fill(0);
-            self.send(numbering, outlet);
+            self.send(None, numbering, outlet);
         }
         self.start = start;
         self.filled = 0;
@@ -83,6 +83,29 @@ impl Sink {
         self.filled = 0;
     }
 
+    /// Would so many samples be a packet?
+    pub(super) fn takes_whole(&self, samples: usize) -> bool {
+        self.filled == 0 && samples == self.frame.len()
+    }
+
+    /// Ticks of a packet.
+    pub(super) fn ticks(&self) -> u32 {
+        self.ticks
+    }
+
+    /// Reads what the next packet will need.
+    #[inline]
+    pub(super) fn warm(&self) -> usize {
+        self.filled
+    }
+
+    /// The header of a packet that holds already what its samples would have been encoded as;
+    /// [`Sink::takes_whole`] them.
+    pub(super) fn pass(&mut self, numbering: &mut Numbering) -> RtpHeader {
+        let timestamp = self.advance();
+        self.header(timestamp, numbering)
+    }
+
     /// Adds samples of [`Sink::format`], and sends each packet that gets full.
     pub(super) fn write(
         &mut self,
@@ -91,13 +114,21 @@ impl Sink {
         outlet: &mut Outlet<'_>,
     ) {
         while !samples.is_empty() {
+            if self.filled == 0
+                && let Some((whole, later)) = samples.split_at_checked(self.frame.len())
+            {
+                // Nothing begun, and a packet's worth there: no need to keep it.
+                self.send(Some(whole), numbering, outlet);
+                samples = later;
+                continue;
+            }
             let room = self.frame.len() - self.filled;
             let (now, later) = samples.split_at(room.min(samples.len()));
             self.frame[self.filled..][..now.len()].copy_from_slice(now);
             self.filled += now.len();
             samples = later;
             if self.filled == self.frame.len() {
-                self.send(numbering, outlet);
+                self.send(None, numbering, outlet);
             }
         }
     }
@@ -133,24 +164,40 @@ impl Sink {
         self.paused = true;
     }
 
-    fn send(&mut self, numbering: &mut Numbering, outlet: &mut Outlet<'_>) {
+    /// Goes on to the next packet; returns the time of this one.
+    fn advance(&mut self) -> RtpTimestamp {
         let timestamp = self.start;
         self.start = RtpTimestamp::new(timestamp.get().wrapping_add(self.ticks));
         self.filled = 0;
-        let Some(mut packet) = outlet.slab.allocate() else {
+        timestamp
+    }
+
+    fn header(&mut self, timestamp: RtpTimestamp, numbering: &mut Numbering) -> RtpHeader {
+        let marker = std::mem::take(&mut self.paused) | numbering.take_mark();
+        numbering.header(self.payload_type, timestamp, marker)
+    }
+
+    /// Sends a packet of these samples, or of those that were collected.
+    fn send(
+        &mut self,
+        samples: Option<&[i16]>,
+        numbering: &mut Numbering,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let timestamp = self.advance();
+        let Some(mut packet) = outlet.packet() else {
             outlet.failed += 1;
             return;
         };
         let pcm = Pcm {
             format: self.format,
-            samples: &self.frame,
+            samples: samples.unwrap_or(&self.frame),
         };
         let (head, payload) = packet.spare_mut().split_at_mut(FIXED_HEADER_LEN);
         match self.encoder.encode(pcm, payload) {
             Ok(0) => self.paused = true,
             Ok(len) => {
-                let marker = std::mem::take(&mut self.paused) | numbering.take_mark();
-                let header = numbering.header(self.payload_type, timestamp, marker);
+                let header = self.header(timestamp, numbering);
                 head.copy_from_slice(&header.to_bytes());
                 packet.set_len(FIXED_HEADER_LEN + len);
                 (outlet.send)(packet);

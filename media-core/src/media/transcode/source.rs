@@ -4,6 +4,7 @@ use codecs::comfort_noise::NoiseGenerator;
 use codecs::resample::Resampler;
 use codecs::{Decoder, PcmFormat};
 
+use super::direct::Direct;
 use super::{CodecUse, MAX_SAMPLES, Scratch};
 use crate::units::PayloadType;
 
@@ -17,6 +18,10 @@ pub(super) struct Source {
     resampler: Option<Resampler>,
     /// Samples per channel of the packet before.
     last: usize,
+    /// Payloads may go on without being decoded.
+    direct: Option<Direct>,
+    /// What is decoded next is its payload's alone.
+    settled: bool,
 }
 
 impl Source {
@@ -39,12 +44,52 @@ impl Source {
             target,
             resampler,
             last: samples_of(20, format),
+            direct: None,
+            settled: true,
         })
     }
 
     /// What its samples become.
     pub(super) fn target(&self) -> PcmFormat {
         self.target
+    }
+
+    /// Knows what it is decoded for.
+    pub(super) fn towards(self, codec: &CodecUse, target: &CodecUse) -> Self {
+        Self {
+            direct: Direct::new(codec, target),
+            ..self
+        }
+    }
+
+    /// The way without decoding, for a payload of so many samples that nothing is missing in front of.
+    #[inline]
+    pub(super) fn direct(&mut self, samples: usize) -> Option<&mut Direct> {
+        let direct = self
+            .direct
+            .as_mut()
+            .filter(|_| self.settled && samples > 0)?;
+        self.last = samples;
+        Some(direct)
+    }
+
+    /// Before the decoder is used: it hears what went by without it.
+    #[inline]
+    fn catch_up(&mut self) {
+        if let Some(direct) = &mut self.direct
+            && !direct.is_heard()
+        {
+            direct.catch_up(&mut *self.decoder);
+        }
+    }
+
+    /// Reads what the next packet will need.
+    #[inline]
+    pub(super) fn warm(&self) -> usize {
+        match &self.direct {
+            Some(direct) => direct.warm(),
+            None => self.decoder.samples_in(&[]),
+        }
     }
 
     /// Ticks of the RTP clock that a payload lasts; 0 if it is not valid.
@@ -70,10 +115,12 @@ impl Source {
         payload: &[u8],
         scratch: &'s mut Scratch,
     ) -> Option<&'s mut [i16]> {
+        self.catch_up();
         let n = self
             .decoder
             .decode(payload, &mut scratch.decoded[..])
             .ok()?;
+        self.settled = !self.decoder.is_blending();
         self.last = n / usize::from(self.format.channels.max(1));
         Some(self.convert(n, scratch))
     }
@@ -94,6 +141,8 @@ impl Source {
         let n = samples * channels;
         let reaches = wanted <= samples;
         let next = reaches.then_some(next);
+        self.catch_up();
+        self.settled = false;
         self.decoder.conceal(next, &mut scratch.decoded[..n]);
         let lasts = self.ticks(samples).clamp(1, ticks.max(1));
         (lasts, self.convert(n, scratch))

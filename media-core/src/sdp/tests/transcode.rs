@@ -157,11 +157,25 @@ fn what_is_stripped_and_consumed_is_there_for_the_offerer() {
         ..transcode(list)
     };
     for (strip, consume, list, shown, answer, told) in [
-        ("PCMU", &["PCMU"] as &[&str], &[] as &[&str], "8 101", "8 101", "0 101"),
+        (
+            "PCMU",
+            &["PCMU"] as &[&str],
+            &[] as &[&str],
+            "8 101",
+            "8 101",
+            "0 101",
+        ),
         ("all", &["PCMU"], &["PCMA"], "8", "8", "0"),
         ("all", &["PCMA", "PCMU"], &["G722"], "9", "9", "8"),
         ("all", &["PCMU", "PCMA"], &["G722"], "9", "9", "0"),
-        ("telephone-event", &["telephone-event"], &["G722"], "0 8 9", "0 101", "0 101"),
+        (
+            "telephone-event",
+            &["telephone-event"],
+            &["G722"],
+            "0 8 9",
+            "0 101",
+            "0 101",
+        ),
     ] {
         let offered = offered("0 8 101", &options(strip, consume, list));
         assert_eq!(numbers(&offered.shown()), shown, "{strip} {consume:?}");

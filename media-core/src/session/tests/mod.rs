@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::dtls::Certificate;
 use crate::engine::{BindError, Command, Component, Event, Route};
-use crate::engine::{CallTimeouts, MediaPlane, SocketOptions};
+use crate::engine::{CallTimeouts, MediaPlane, ShardLoad, SocketOptions};
 use crate::units::{CallKey, Now, ShardId, SocketId};
 
 mod calls;
@@ -18,6 +18,7 @@ mod descriptions;
 mod ice;
 mod limits;
 mod media;
+mod placement;
 mod properties;
 mod reports;
 mod sections;
@@ -30,6 +31,8 @@ struct Books {
     inner: Mutex<Inner>,
     /// Every further bind fails for want of descriptors.
     full: AtomicBool,
+    /// What the two shards say of themselves.
+    loads: Mutex<[ShardLoad; 2]>,
 }
 
 #[derive(Default)]
@@ -102,6 +105,9 @@ impl MediaPlane for Books {
         inner.taken.insert(local, options);
         inner.open.insert(socket, local);
         Ok(socket)
+    }
+    fn load(&self, shard: ShardId) -> ShardLoad {
+        self.loads.lock().unwrap()[usize::from(shard.get())]
     }
     fn commands(&self, shard: ShardId, commands: Vec<Command>) {
         let mut inner = self.lock();

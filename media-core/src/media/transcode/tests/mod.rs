@@ -1,4 +1,5 @@
 mod digits;
+mod direct;
 
 use std::sync::Arc;
 
