@@ -177,7 +177,9 @@ impl OfferedCodecs {
 /// The offerer's list: `accept`, `consume` and `always-transcode` are about what it gets.
 fn own(offered: &[Codec], mut strip: Selection, options: &CodecOptions) -> Vec<Listed> {
     let full = options.strip.iter().any(|word| word == "full");
-    for entry in options.transcode.iter().filter(|_| !full) {
+    // Whoever asks for a codec wants it, if only where the other side sees none of it.
+    let wanted = options.consume.iter().chain(&options.transcode);
+    for entry in wanted.filter(|_| !full) {
         let word = Word::parse(entry);
         if !strip.shown.iter().any(|codec| word.is_satisfied_by(codec)) {
             strip.bring_back(|codec| word.is_satisfied_by(codec));

@@ -166,8 +166,6 @@ fn what_is_stripped_and_consumed_is_there_for_the_offerer() {
             "0 101",
         ),
         ("all", &["PCMU"], &["PCMA"], "8", "8", "0"),
-        ("all", &["PCMA", "PCMU"], &["G722"], "9", "9", "8"),
-        ("all", &["PCMU", "PCMA"], &["G722"], "9", "9", "0"),
         (
             "telephone-event",
             &["telephone-event"],

@@ -165,9 +165,9 @@ fn calls_that_will_be_too_many_are_refused_before_they_send() {
     desk.load(1, 780, 0);
     let more = place_all("d");
     assert!((240..340).contains(&more), "{more}");
-    // Nobody has sent for a while.
+    // Nobody has sent for a while: what they will cost is estimated, and the whole processor is there for it.
     desk.wait(Duration::from_secs(10));
-    assert_eq!(desk.transcode("e"), Err(full));
+    assert!(desk.transcode("e").is_ok());
 }
 
 #[test]

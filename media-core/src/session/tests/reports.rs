@@ -110,7 +110,7 @@ fn qualities_are_dated_and_thinned_out_to_ten_or_so() {
     assert_eq!(u64::from(quality.lowest.at_s), began + 190);
     assert_eq!(u64::from(quality.highest.at_s), began + 100);
     assert_eq!(quality.average.at_s, 0);
-    // `delete` tells the same.
-    let deleted = desk.delete("c", None, 0);
+    // `delete` of a party tells the same.
+    let deleted = desk.delete("c", Some("t"), 30);
     assert_eq!(deleted.report.unwrap().qualities, report.qualities);
 }
