@@ -136,12 +136,14 @@ impl Engine {
         }
         let transcoder = stream.transcoder.as_deref();
         // A transcoder tells of the events that it treats itself.
-        let is_told = transcoder.is_some_and(|transcoder| {
-            let rule = transcoder.plan().rule(header.payload_type());
-            matches!(rule, Some(Rule::Events(_)))
-        });
+        let is_told = || {
+            transcoder.is_some_and(|transcoder| {
+                let rule = transcoder.plan().rule(header.payload_type());
+                matches!(rule, Some(Rule::Events(_)))
+            })
+        };
         let digit = listener
-            .filter(|_| readable && !is_told)
+            .filter(|_| readable && !is_told())
             .and_then(|listener| listener.hear(header, packet.as_slice()));
         let (call, transcodes) = (stream.call, transcoder.is_some());
         let counts_sent = stream.counts_sent;

@@ -168,19 +168,9 @@ impl Engine {
         let Some(stream) = self.stream(socket) else {
             return 0;
         };
-        let mut own = stream.counters.packets.get() ^ stream.counters.ssrcs[0].packets.get();
-        if let Some(transcoder) = &stream.transcoder {
-            own ^= transcoder.warm() as u64;
-        }
-        let Some(sink) = stream
-            .rtp_sinks
-            .as_slice()
-            .first()
-            .and_then(|sink| self.stream(sink.socket))
-        else {
-            return own;
-        };
-        own ^ sink.counters.packets_sent.get()
+        let sink = stream.rtp_sinks.as_slice().first();
+        let sink = sink.and_then(|sink| self.stream(sink.socket));
+        stream.warm_for_arrival() ^ sink.map_or(0, Stream::warm_for_departure)
     }
 
     /// Applies one command.

@@ -74,6 +74,12 @@ impl Outgoing {
 }
 
 impl Reporting {
+    /// Reads what [`Reporting::count`] will need.
+    #[inline]
+    pub(super) fn warm(&self) -> u64 {
+        self.sent.as_ref().map_or(0, |sent| sent.at_us)
+    }
+
     /// Counts a packet that left.
     #[inline]
     pub(super) fn count(&mut self, packet: Outgoing, at_us: u64) {

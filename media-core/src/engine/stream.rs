@@ -157,6 +157,9 @@ impl Stream {
         self.component = route.component;
         self.blocked = route.blocked;
         self.guard.update(route.protection);
+        if matches!(self.guard.protection(), Protection::None) {
+            self.counters.unauthentic_since_us.set(0);
+        }
         self.untouched = route.untouched;
         self.drops_feedback = route.drops_feedback;
         self.rtp_sinks = route.rtp_sinks;
@@ -289,6 +292,9 @@ impl Stream {
             Kind::Rtcp => true,
             Kind::Stun | Kind::Dtls | Kind::Other => return Ok(()),
         };
+        if matches!(self.guard.protection(), Protection::None) {
+            return Ok(());
+        }
         let admitted = self.guard.unprotect(packet, rtcp);
         let since = &self.counters.unauthentic_since_us;
         match admitted {
@@ -301,6 +307,25 @@ impl Stream {
 
     pub(super) fn endpoint(&self) -> Option<SocketAddr> {
         self.learner.endpoint()
+    }
+
+    /// Reads what a packet that arrives will need ([`super::Engine::warm`]).
+    #[inline]
+    pub(super) fn warm_for_arrival(&self) -> u64 {
+        let counters = &self.counters;
+        let counted = counters.packets.get() ^ counters.ssrcs[self.current].packets.get();
+        let source = self.sources[self.current].payload_type;
+        let keyed = matches!(self.guard.protection(), Protection::None);
+        let sent = self.reporting.as_ref().map_or(0, |r| r.warm());
+        let transcoder = self.transcoder.as_ref().map_or(0, |t| t.warm());
+        counted ^ u64::from(source) ^ u64::from(keyed) ^ sent ^ transcoder as u64
+    }
+
+    /// Reads what a packet that leaves will need.
+    #[inline]
+    pub(super) fn warm_for_departure(&self) -> u64 {
+        let known = self.endpoint().is_some();
+        self.counters.packets_sent.get() ^ u64::from(known)
     }
 
     pub(super) fn count_drop(&self, reason: DropReason) {

@@ -38,6 +38,8 @@ pub(super) const EXPERIMENTS: [(&str, Experiment); 8] = [
 /// Packets that a call of the burst experiment begins with: what a switch has kept while it set the call up.
 const BURST: u64 = 10;
 const BURST_CALLS: usize = 10;
+/// Most memory of a call, KiB: what a relayed one may take, and both states of libopus.
+const MEMORY_KIB: f64 = 96.0;
 /// Ports of a second daemon, above those of the first and below the generator's.
 const MORE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=49_999;
 
@@ -104,12 +106,14 @@ fn load(daemon: &Daemon, setting: &Setting, pair: &Pair) -> Result<Vec<Value>> {
     warn(&report);
     let row = |what: &str| pair.row(&format!(", {} calls: {what}", pair.calls));
     let lost = report.tally.sent() - report.tally.received();
+    let kib = report.rss_growth_bytes as f64 / 1024.0 / pair.calls as f64;
     Ok(vec![
         Value::new(row("CPU per packet"), "µs", cpu_us(&report)).target(Better::Lower, pair.most),
         Value::new(row("added audio delay p50"), "ms", delay_ms(&report, 0.5)?),
         Value::new(row("added audio delay p99"), "ms", delay_ms(&report, 0.99)?)
             .limit(pair.delay_ms),
         Value::new(row("lost packets"), "", lost as f64).limit(0.0),
+        Value::new(row("memory per call"), "KiB", kib).limit(MEMORY_KIB),
     ])
 }
 
