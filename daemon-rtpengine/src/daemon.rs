@@ -298,7 +298,11 @@ impl Events {
             .name("events".into())
             .spawn(move || {
                 loop {
-                    match driver.next_event(EVENT_WAIT) {
+                    let now = Driver::now();
+                    sessions.run_due(now);
+                    let until = |due: Instant| due.saturating_duration_since(now.monotonic);
+                    let wait = sessions.next_due().map_or(EVENT_WAIT, until);
+                    match driver.next_event(wait.min(EVENT_WAIT)) {
                         Some(event) => sessions.handle_event(Driver::now(), event),
                         None if driver.is_alive() && !ours.stopping.load(Ordering::SeqCst) => {}
                         None => return,

@@ -195,10 +195,15 @@ impl Service {
                 sessions.unblock_media(now, &selection.call_id, &selection.selector)?;
                 reply::ok()
             }
-            Request::BlockDtmf(selection, options) => {
+            Request::BlockDtmf(selection, options, trigger) => {
                 self.check_address(now, selection)?;
                 let (call_id, selector) = (&selection.call_id, &selection.selector);
-                sessions.block_dtmf(now, call_id, selector, *options)?;
+                match trigger.as_deref() {
+                    None => sessions.block_dtmf(now, call_id, selector, *options)?,
+                    Some(trigger) => {
+                        sessions.arm_dtmf(now, call_id, selector, *options, trigger.clone())?;
+                    }
+                }
                 reply::ok()
             }
             Request::UnblockDtmf(selection) => {

@@ -264,6 +264,11 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
         trust_address: !values.flag("sip-source")?,
         dtls_passive: values.flag("dtls-passive")?,
         hold: hold(values)?,
+        dtmf_pause: {
+            let ms = values.int("dtmf-digit-delay", 0..=i64::from(u32::MAX))?;
+            let ms = ms.and_then(|ms| u64::try_from(ms).ok());
+            ms.map_or(SessionConfig::default().dtmf_pause, Duration::from_millis)
+        },
         reports_digits: values.text("dtmf-log-dest").is_some(),
         ..SessionConfig::default()
     };

@@ -145,6 +145,8 @@ pub static OPTIONS: &[Spec] = &[
     row(Calls, "final-timeout", Some('a'), Int, "SECONDS", "0", "Longest life of a call; 0 is no limit"),
     row(Calls, "delete-delay", Some('d'), Int, "SECONDS", "30", "A deleted call lives on for this long"),
     row(Calls, "rtcp-interval", None, Int, "MILLISECONDS", "5000", "About how often we report by RTCP where generate-RTCP asks for it"),
+    row(Calls, "dtmf-digit-delay", None, Int, "MILLISECONDS", "2500",
+        "Longest pause between two digits of a trigger of `block DTMF`"),
     row(Calls, "sip-source", None, Flag, "", "false",
         "Trust the signalling's source address instead of the address in the SDP"),
 
@@ -228,7 +230,6 @@ pub static OPTIONS: &[Spec] = &[
     inert("debug-srtp", None, Flag, SRTP),
     inert("dtmf-log-ng-tcp", None, Flag, DTMF),
     inert("dtmf-no-suppress", None, Flag, "audio beside a DTMF event goes on unless digits are hidden or looked for"),
-    inert("dtmf-digit-delay", None, Int, "a digit begins when its tone is found in the audio"),
     inert("thread-stack", None, Int, THREADS),
     inert("media-num-threads", None, Int, THREADS),
     inert("http-threads", None, Int, THREADS),

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use media_core::media::transcode::DtmfOptions;
 use media_core::session::{
-    AnswerRequest, DeleteOptions, DeleteRequest, OfferRequest, Options, QueryRequest, Selector,
+    AnswerRequest, DeleteOptions, DeleteRequest, DtmfTrigger, OfferRequest, Options, QueryRequest,
+    Selector,
 };
 
 use super::flags::{self, DtmfFlags, Flags, Played};
@@ -31,8 +32,8 @@ pub enum Request<'a> {
     BlockMedia(Box<Selection>),
     /// `unblock media`.
     UnblockMedia(Box<Selection>),
-    /// `block DTMF`, and how.
-    BlockDtmf(Box<Selection>, DtmfOptions),
+    /// `block DTMF`, how, and what changes that.
+    BlockDtmf(Box<Selection>, DtmfOptions, Option<Box<DtmfTrigger>>),
     /// `unblock DTMF`.
     UnblockDtmf(Box<Selection>),
     /// `silence media`.
@@ -247,7 +248,7 @@ impl<'a> Request<'a> {
             Command::UnblockMedia => Request::UnblockMedia(Selection::read(tree)?.0),
             Command::BlockDtmf => {
                 let (selection, dtmf) = Selection::read(tree)?;
-                Request::BlockDtmf(selection, dtmf.options())
+                Request::BlockDtmf(selection, dtmf.blocked(), dtmf.trigger().map(Box::new))
             }
             Command::UnblockDtmf => Request::UnblockDtmf(Selection::read(tree)?.0),
             Command::SilenceMedia => Request::SilenceMedia(Selection::read(tree)?.0),

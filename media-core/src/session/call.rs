@@ -11,6 +11,7 @@ use super::placement::Weight;
 use super::ports::Bound;
 use super::secure::Protection;
 use super::secured::Secured;
+use super::trigger::Watch;
 use crate::engine::{LearnMode, Learning, PayloadClocks, StreamCounters};
 use crate::ice::State;
 use crate::media::jitter::Hold;
@@ -41,6 +42,8 @@ pub(super) struct Call {
     pub(super) delay_ms: u16,
     /// What is asked for of everybody's digits and audio.
     pub(super) digits: Digits,
+    /// The entry in the list of what is to end by itself.
+    pub(super) dtmf_due: Option<Instant>,
     /// `DTMF-log-dest`.
     pub(super) dtmf_log: Option<SocketAddr>,
     /// `detect-DTMF`.
@@ -85,6 +88,8 @@ pub(super) struct Participant {
     pub(super) blocked: bool,
     /// What is asked for of its digits and audio.
     pub(super) digits: Digits,
+    /// What it has dialled of what begins and ends the hiding of its digits.
+    pub(super) watch: Watch,
     /// Deleted; its sockets are closed by the first request after this instant.
     pub(super) closing: Option<Instant>,
     /// Its sockets are closed. The entry stays, so that indices do.
@@ -266,6 +271,7 @@ impl Call {
             hold: Hold::Order,
             delay_ms: 0,
             digits: Digits::default(),
+            dtmf_due: None,
             dtmf_log: None,
             detects_dtmf: false,
             planned_digits: false,
@@ -377,6 +383,7 @@ impl Participant {
             peer: None,
             blocked: false,
             digits: Digits::default(),
+            watch: Watch::default(),
             closing: None,
             closed: false,
             interface: None,

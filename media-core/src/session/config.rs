@@ -38,6 +38,8 @@ pub struct SessionConfig {
     pub hold: Hold,
     /// Digits of every call are told to the observer, not only of calls that ask for it.
     pub reports_digits: bool,
+    /// Longest pause between two digits of a sequence that begins or ends the hiding of digits.
+    pub dtmf_pause: Duration,
 }
 
 impl Default for SessionConfig {
@@ -56,6 +58,7 @@ impl Default for SessionConfig {
             rtcp_interval: Duration::from_secs(5),
             hold: Hold::Order,
             reports_digits: false,
+            dtmf_pause: Duration::from_millis(2500),
         }
     }
 }

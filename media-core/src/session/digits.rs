@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::call::{Call, Media, Participant, Phase};
 use super::parties::{self, Selected};
 use super::transcode::plan_for;
-use super::{DialledDigit, DtmfRequest, Selector, SessionError, Sessions};
+use super::trigger::{Blocking, Watch};
+use super::{DialledDigit, DtmfRequest, DtmfTrigger, Selector, SessionError, Sessions};
 use crate::engine::{Command, StreamCounters};
 use crate::media::jitter::Hold;
 use crate::media::transcode::{DtmfOptions, EventTypes, Heard, Hiding, Play};
@@ -24,6 +25,8 @@ pub(super) struct Needs {
     pub(super) silenced: bool,
     /// Digits are played into it.
     plays: bool,
+    /// What is dialled may change how digits are hidden: what becomes of one is decided when it begins.
+    watched: bool,
     pub(super) hold: Hold,
 }
 
@@ -33,14 +36,18 @@ impl Default for Needs {
             dtmf: DtmfOptions::default(),
             silenced: false,
             plays: false,
+            watched: false,
             hold: Hold::Order,
         }
     }
 }
 
 impl Needs {
-    fn of(call: &Call, party: &Participant) -> Self {
-        let dtmf = party.digits.dtmf.or(call.digits.dtmf).unwrap_or_default();
+    fn of(call: &Call, at: usize) -> Self {
+        let party = &call.parties[at];
+        let blocking = call.blocking(at);
+        let dtmf = blocking.map(|blocking| blocking.options_by(&party.watch));
+        let dtmf = dtmf.unwrap_or_default();
         Self {
             dtmf: DtmfOptions {
                 detect: call.detects_dtmf,
@@ -48,6 +55,7 @@ impl Needs {
             },
             silenced: party.digits.silenced || call.digits.silenced,
             plays: party.digits.plays,
+            watched: blocking.is_some_and(|blocking| blocking.trigger.is_some()),
             hold: call.hold,
         }
     }
@@ -64,7 +72,10 @@ impl Needs {
 
     /// Are events more than passed on?
     pub(super) fn events(&self) -> bool {
-        self.dtmf.hiding != Hiding::Off || self.dtmf.delay_ms > 0 || self.dtmf.detect
+        self.dtmf.hiding != Hiding::Off
+            || self.dtmf.delay_ms > 0
+            || self.dtmf.detect
+            || self.watched
     }
 
     /// Is anything needed?
@@ -79,10 +90,10 @@ impl Needs {
 }
 
 /// What controllers have asked for, of a call or of a party.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Digits {
     /// `block DTMF`, and `DTMF-delay`.
-    pub(super) dtmf: Option<DtmfOptions>,
+    pub(super) dtmf: Option<Blocking>,
     /// `silence media`.
     pub(super) silenced: bool,
     /// Digits have been played into what the party sends: it stays ready for more.
@@ -90,7 +101,7 @@ pub(super) struct Digits {
 }
 
 impl Digits {
-    fn is_any(self) -> bool {
+    fn is_any(&self) -> bool {
         self.dtmf.is_some() || self.silenced || self.plays
     }
 }
@@ -110,7 +121,10 @@ impl Call {
             if !request.block {
                 options.hiding = Hiding::Off;
             }
-            self.parties[party].digits.dtmf = Some(options);
+            self.parties[party].digits.dtmf = Some(Blocking {
+                options,
+                trigger: None,
+            });
         }
     }
 
@@ -118,12 +132,12 @@ impl Call {
     /// nothing was ever asked for.
     pub(super) fn replan(&mut self, reports_all: bool) {
         let reports = self.reports_digits(reports_all);
-        let asked = |digits: Digits| digits.is_any();
+        let asked = |digits: &Digits| digits.is_any();
         let any = reports
             || self.blocked
             || self.hold != Hold::Order
-            || asked(self.digits)
-            || self.parties.iter().any(|p| asked(p.digits) || p.blocked);
+            || asked(&self.digits)
+            || self.parties.iter().any(|p| asked(&p.digits) || p.blocked);
         if any || self.planned_digits {
             self.planned_digits = any;
             for party in 0..self.parties.len() {
@@ -136,7 +150,7 @@ impl Call {
 
     fn replan_media(&mut self, party: usize, index: usize, reports: bool) {
         let from = &self.parties[party];
-        let needs = Needs::of(self, from);
+        let mut needs = Needs::of(self, party);
         let blocked = self.blocked || from.blocked;
         let media = &from.medias[index];
         let peer = from
@@ -148,6 +162,9 @@ impl Call {
             media.events = None;
             return;
         };
+        // Whoever has no events dials by tones.
+        let dials_in_audio = !from.iter().any(|listed| listed.codec.is_events());
+        needs.dtmf.detect |= needs.watched && dials_in_audio;
         let ptimes = [media.ptime_ms, peer.and_then(|peer| peer.ptime_ms)];
         let plan = plan_for(from, to, ptimes, &needs);
         let types = (reports || blocked).then(|| event_types(from));
@@ -193,6 +210,13 @@ impl Call {
             (true, true) => Err(SessionError::NoPlaybackSink),
             (true, false) => Ok(sockets),
         }
+    }
+
+    /// Whose stream the socket is.
+    pub(super) fn party_of(&self, socket: SocketId) -> Option<usize> {
+        let is_it = |media: &Media| media.locals(false).any(|l| l.bound.socket == socket);
+        let mut parties = self.parties.iter();
+        parties.position(|party| party.medias.iter().any(is_it))
     }
 
     /// Whose stream the socket is, and where its packets come from.
@@ -249,8 +273,38 @@ impl Sessions {
         selector: &Selector,
         options: DtmfOptions,
     ) -> Result<(), SessionError> {
-        let dtmf = Some(options);
-        self.set_on_selected(now, call_id, selector, |digits| digits.dtmf = dtmf)
+        let trigger = None;
+        self.set_blocking(now, call_id, selector, Some(&Blocking { options, trigger }))
+    }
+
+    /// As [`Sessions::block_dtmf`], from now on with `options`, and otherwise once a party has dialled `trigger`;
+    /// for each party apart. [`DtmfOptions::delay_ms`] does not count: late digits would be heard behind the end of
+    /// what hid them. Another `block` or `unblock` puts an end to it.
+    ///
+    /// Unlike rtpengine 10.5:
+    /// - The digits that begin and end it are heard, or hidden, in full. There, the mode changes with the first
+    ///   packet of the last digit: the receiver gets no end of the one and the end of the other.
+    /// - [`DtmfTrigger::end_digits`] counts without [`DtmfTrigger::end`], too, and the last of them is hidden.
+    /// - [`DtmfTrigger::end_hiding`] counts; there, digits always pass behind the end.
+    /// - A trigger is found wherever it ends what was dialled: 112 in 1112.
+    /// - A further `block` or `unblock` without a trigger forgets the one before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn arm_dtmf(
+        &self,
+        now: Now,
+        call_id: &str,
+        selector: &Selector,
+        options: DtmfOptions,
+        trigger: DtmfTrigger,
+    ) -> Result<(), SessionError> {
+        let options = DtmfOptions {
+            delay_ms: 0,
+            ..options
+        };
+        let trigger = Some(Arc::new(trigger));
+        self.set_blocking(now, call_id, selector, Some(&Blocking { options, trigger }))
     }
 
     /// Takes [`Sessions::block_dtmf`] back; call and parties apart, as with [`Sessions::unblock_media`].
@@ -263,7 +317,31 @@ impl Sessions {
         call_id: &str,
         selector: &Selector,
     ) -> Result<(), SessionError> {
-        self.set_on_selected(now, call_id, selector, |digits| digits.dtmf = None)
+        self.set_blocking(now, call_id, selector, None)
+    }
+
+    fn set_blocking(
+        &self,
+        now: Now,
+        call_id: &str,
+        selector: &Selector,
+        blocking: Option<&Blocking>,
+    ) -> Result<(), SessionError> {
+        self.on_selected(now, call_id, selector, |call, selected| {
+            let of_call = matches!(selected, Selected::Call | Selected::Everything);
+            if of_call {
+                call.digits.dtmf = blocking.cloned();
+            }
+            for (at, party) in call.parties.iter_mut().enumerate() {
+                if selected.has_party(at) {
+                    party.digits.dtmf = blocking.cloned();
+                    party.watch = Watch::default();
+                } else if of_call && party.digits.dtmf.is_none() {
+                    party.watch = Watch::default();
+                }
+            }
+            Ok(Vec::new())
+        })
     }
 
     /// Replaces what the selected parties say by silence; DTMF events still pass. What cannot be decoded
@@ -374,19 +452,25 @@ impl Sessions {
         let after = act(&mut call, selected)?;
         call.replan(self.config.reports_digits);
         self.restate(&mut call, Vec::new());
+        self.note_deadline(&mut call);
         if !after.is_empty() {
             self.plane.commands(call.shard, after);
         }
         Ok(())
     }
 
-    /// A digit was dialled: tells the observer.
+    /// A digit was dialled: does what was to be done then, and tells the observer.
     pub(super) fn dialled(&self, now: Now, call: CallKey, socket: SocketId, digit: Heard) {
-        let Some((observer, entry)) = self.observer.as_ref().zip(self.registry.find_key(call))
-        else {
+        let Some(entry) = self.registry.find_key(call) else {
             return;
         };
-        let call = entry.lock();
+        let mut call = entry.lock();
+        if !matches!(call.phase, Phase::New | Phase::Ended) {
+            self.watch(&mut call, now, socket, &digit);
+        }
+        let Some(observer) = &self.observer else {
+            return;
+        };
         if !call.reports_digits(self.config.reports_digits) {
             return;
         }

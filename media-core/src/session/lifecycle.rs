@@ -224,6 +224,7 @@ impl Sessions {
         let was_new = call.phase == Phase::New;
         call.phase = Phase::Ended;
         self.placement.weigh(&mut call);
+        self.note_deadline(&mut call);
         self.registry.remove(entry);
         if was_new {
             return;

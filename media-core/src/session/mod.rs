@@ -36,6 +36,7 @@ mod snapshot;
 mod statistics;
 mod tally;
 mod transcode;
+mod trigger;
 mod verdict;
 
 pub use config::{InterfaceConfig, SessionConfig, TimeoutsConfig};
@@ -62,6 +63,7 @@ pub use sessions::Sessions;
 pub use statistics::{
     CurrentStatistics, InterfaceStatistics, IntervalStatistics, SessionStatistics, TotalStatistics,
 };
+pub use trigger::{DigitSequence, DtmfTrigger};
 pub use verdict::Verdict;
 
 #[cfg(test)]

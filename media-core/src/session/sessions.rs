@@ -14,6 +14,7 @@ use super::registry::Registry;
 use super::signal::Role;
 use super::snapshot;
 use super::tally::Tally;
+use super::trigger::Deadlines;
 use super::{
     AnswerRequest, CallReport, CurrentStatistics, DeleteOutcome, DeleteRequest, EndReason, Entropy,
     Limit, OfferRequest, QueryRequest, Rewritten, Selector, SessionConfig, SessionError,
@@ -40,6 +41,7 @@ pub struct Sessions {
     /// Our mark in descriptions, for `loop-protect`.
     pub(super) loop_id: String,
     pub(super) placement: Placement,
+    pub(super) deadlines: Deadlines,
 }
 
 impl Sessions {
@@ -59,6 +61,7 @@ impl Sessions {
             loop_id: format!("{:012x}", hasher.hash_one("loop") & 0xffff_ffff_ffff),
             placement: Placement::new(plane.shards()),
             observer: None,
+            deadlines: Deadlines::default(),
             identity: Identity::new(),
             config,
             plane,

@@ -1,7 +1,10 @@
 //! Words about DTMF, for the table.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use media_core::media::transcode::{Digit, DtmfOptions, Frequencies, Hiding};
-use media_core::session::DtmfRequest;
+use media_core::session::{DigitSequence, DtmfRequest, DtmfTrigger};
 
 use super::{Flags, once};
 
@@ -10,6 +13,18 @@ use super::{Flags, once};
 pub struct DtmfFlags {
     /// `DTMF-security`.
     security: Option<Security>,
+    /// `DTMF-security-trigger`.
+    trigger_security: Option<Security>,
+    /// `DTMF-security-trigger-end`.
+    end_security: Option<Security>,
+    /// `trigger`; the inner `None`: nothing that can be dialled.
+    trigger: Option<Option<DigitSequence>>,
+    /// `trigger-end`.
+    end: Option<DigitSequence>,
+    /// `trigger-end-digits`.
+    end_digits: Option<NonZeroU32>,
+    /// `trigger-end-time`.
+    end_after: Option<Duration>,
     /// `code` or `digit`; the inner `None`: none that there is.
     code: Option<Option<Digit>>,
     /// `duration`, ms.
@@ -59,11 +74,31 @@ pub struct Played {
 }
 
 impl DtmfFlags {
-    /// As `block DTMF` means it: without any `DTMF-security` digits are dropped.
+    /// As `block DTMF` means it: without any `DTMF-security` digits are dropped, or, if any are to be hidden
+    /// later, pass.
     #[must_use]
-    pub fn options(&self) -> DtmfOptions {
+    pub fn blocked(&self) -> DtmfOptions {
+        let later = self.trigger.is_some() || self.trigger_security.is_some();
+        let default = if later { Security::Off } else { Security::Drop };
+        self.options(self.security.unwrap_or(default))
+    }
+
+    /// What changes that; without a mode of its own, digits pass from then on.
+    #[must_use]
+    pub fn trigger(&self) -> Option<DtmfTrigger> {
+        Some(DtmfTrigger {
+            start: self.trigger.clone().flatten()?,
+            hiding: self.hiding(self.trigger_security.unwrap_or(Security::Off)),
+            end: self.end.clone(),
+            end_digits: self.end_digits,
+            end_after: self.end_after,
+            end_hiding: self.hiding(self.end_security.unwrap_or(Security::Off)),
+        })
+    }
+
+    fn hiding(&self, security: Security) -> Hiding {
         let digit = self.code.flatten().or(Digit::from_event(0));
-        let hiding = match self.security.unwrap_or(Security::Drop) {
+        match security {
             Security::Off => Hiding::Off,
             Security::Drop => Hiding::Drop,
             Security::Silence => Hiding::Silence,
@@ -71,20 +106,23 @@ impl DtmfFlags {
             Security::Random => Hiding::Random,
             Security::Zero => Digit::from_event(0).map_or(Hiding::Drop, Hiding::Digit),
             Security::Dtmf => digit.map_or(Hiding::Drop, Hiding::Digit),
-        };
+        }
+    }
+
+    fn options(&self, security: Security) -> DtmfOptions {
         DtmfOptions {
-            hiding,
+            hiding: self.hiding(security),
             volume_dbm0: self.level(HIDDEN_DBM0),
             delay_ms: self.delay_ms,
             ..DtmfOptions::default()
         }
     }
 
-    /// As `offer` and `answer` mean it.
+    /// As `offer` and `answer` mean it: no triggers there, as with rtpengine.
     #[must_use]
     pub fn request(&self) -> DtmfRequest {
         DtmfRequest {
-            options: self.options(),
+            options: self.options(self.security.unwrap_or(Security::Drop)),
             ..self.request
         }
     }
@@ -163,7 +201,55 @@ pub(super) fn log_dest(flags: &mut Flags, text: &str) {
 
 /// `DTMF-security`.
 pub(super) fn security(flags: &mut Flags, word: &str) {
-    flags.dtmf.security = Some(match word.to_ascii_lowercase().as_str() {
+    flags.dtmf.security = mode(word).or(flags.dtmf.security);
+}
+
+/// `DTMF-security-trigger`.
+pub(super) fn trigger_security(flags: &mut Flags, word: &str) {
+    flags.dtmf.trigger_security = mode(word).or(flags.dtmf.trigger_security);
+}
+
+/// `DTMF-security-trigger-end`.
+pub(super) fn end_security(flags: &mut Flags, word: &str) {
+    flags.dtmf.end_security = mode(word).or(flags.dtmf.end_security);
+}
+
+/// `trigger`.
+pub(super) fn trigger(flags: &mut Flags, keys: &str) {
+    if !keys.is_empty() {
+        flags.dtmf.trigger = Some(sequence(keys));
+    }
+}
+
+/// `trigger-end`, `end-trigger`.
+pub(super) fn end(flags: &mut Flags, keys: &str) {
+    if !keys.is_empty() {
+        flags.dtmf.end = sequence(keys);
+    }
+}
+
+/// `trigger-end-digits`, `end-trigger-digits`.
+pub(super) fn end_digits(flags: &mut Flags, text: &str) {
+    flags.dtmf.end_digits = text.trim().parse().ok().or(flags.dtmf.end_digits);
+}
+
+/// `trigger-end-time`, `end-trigger-time`: ms.
+pub(super) fn end_time(flags: &mut Flags, text: &str) {
+    let ms = text.trim().parse().ok().filter(|ms: &u32| *ms > 0);
+    let after = ms.map(|ms| Duration::from_millis(ms.into()));
+    flags.dtmf.end_after = after.or(flags.dtmf.end_after);
+}
+
+fn sequence(keys: &str) -> Option<DigitSequence> {
+    let sequence = DigitSequence::parse(keys);
+    if sequence.is_none() {
+        once::unknown("sequence of digits", keys);
+    }
+    sequence
+}
+
+fn mode(word: &str) -> Option<Security> {
+    Some(match word.to_ascii_lowercase().as_str() {
         "off" => Security::Off,
         "drop" => Security::Drop,
         "silence" => Security::Silence,
@@ -171,8 +257,11 @@ pub(super) fn security(flags: &mut Flags, word: &str) {
         "random" => Security::Random,
         "zero" => Security::Zero,
         "dtmf" => Security::Dtmf,
-        other => return once::unknown("`DTMF-security` word", other),
-    });
+        other => {
+            once::unknown("`DTMF-security` word", other);
+            return None;
+        }
+    })
 }
 
 #[cfg(test)]
@@ -201,14 +290,14 @@ mod tests {
             ("off", Hiding::Off),
             ("frob", Hiding::Drop),
         ] {
-            let options = of(&format!(r#"{{"DTMF-security":"{word}"}}"#)).options();
+            let options = of(&format!(r#"{{"DTMF-security":"{word}"}}"#)).blocked();
             assert_eq!(
                 (options.hiding, options.volume_dbm0),
                 (hiding, -10),
                 "{word}"
             );
         }
-        assert_eq!(of("{}").options().hiding, Hiding::Drop);
+        assert_eq!(of("{}").blocked().hiding, Hiding::Drop);
         let seven = of(r##"{"DTMF-security":"DTMF","digit":"#","volume":20,"DTMF-delay":300}"##);
         let expected = DtmfOptions {
             hiding: Hiding::Digit(digit('#').unwrap()),
@@ -216,7 +305,7 @@ mod tests {
             delay_ms: 300,
             ..DtmfOptions::default()
         };
-        assert_eq!(seven.options(), expected);
+        assert_eq!(seven.blocked(), expected);
     }
 
     #[test]
@@ -231,7 +320,7 @@ mod tests {
         ] {
             for key in ["frequency", "frequencies"] {
                 let text = format!(r#"{{"DTMF-security":"tone","{key}":{value}}}"#);
-                assert_eq!(of(&text).options().hiding, hiding, "{text}");
+                assert_eq!(of(&text).blocked().hiding, hiding, "{text}");
             }
         }
     }
@@ -287,5 +376,58 @@ mod tests {
         assert_eq!(request.log_dest, "[::1]:9".parse().ok());
         assert_eq!(request.options.hiding, Hiding::Digit(digit('0').unwrap()));
         assert_eq!(of(r#"{"DTMF-log-dest":"here"}"#).request().log_dest, None);
+    }
+
+    #[test]
+    fn triggers_have_modes_and_ends() {
+        let flags = of(
+            r##"{"trigger":"*1","DTMF-security":"zero","DTMF security trigger":"drop",
+                "end_trigger":"#9","trigger-end-digits":"16","end-trigger-time":3000,
+                "DTMF-security-trigger-end":"silence"}"##,
+        );
+        let zero = digit('0').map_or(Hiding::Off, Hiding::Digit);
+        assert_eq!(flags.blocked().hiding, zero);
+        let expected = DtmfTrigger {
+            start: DigitSequence::parse("*1").unwrap(),
+            hiding: Hiding::Drop,
+            end: DigitSequence::parse("#9"),
+            end_digits: NonZeroU32::new(16),
+            end_after: Some(Duration::from_secs(3)),
+            end_hiding: Hiding::Silence,
+        };
+        assert_eq!(flags.trigger(), Some(expected));
+        assert_eq!(flags.request().options.hiding, zero);
+    }
+
+    #[test]
+    fn digits_pass_before_a_trigger_and_without_a_mode_behind_it() {
+        let bare = of(r#"{"trigger":"*1"}"#);
+        assert_eq!(bare.blocked().hiding, Hiding::Off);
+        let trigger = bare.trigger().unwrap();
+        assert_eq!(
+            (trigger.hiding, trigger.end_hiding),
+            (Hiding::Off, Hiding::Off)
+        );
+        for (text, hiding) in [
+            (r#"{"trigger":"* 1"}"#, Hiding::Off),
+            (r#"{"DTMF-security-trigger":"zero"}"#, Hiding::Off),
+            (r#"{"trigger":""}"#, Hiding::Drop),
+            (r#"{"trigger":11}"#, Hiding::Drop),
+            (r#"{"trigger-end":"1"}"#, Hiding::Drop),
+            (r#"{"DTMF-security-trigger-end":"zero"}"#, Hiding::Drop),
+        ] {
+            let flags = of(text);
+            assert_eq!(flags.blocked().hiding, hiding, "{text}");
+            assert_eq!(flags.trigger(), None, "{text}");
+        }
+        for text in [
+            r#"{"trigger":"1","trigger-end-digits":0,"trigger-end-time":0}"#,
+            r#"{"trigger":"1","trigger-end-digits":-1,"trigger-end-time":-1}"#,
+            r#"{"trigger":"1","trigger-end-digits":"x","trigger-end-time":"x"}"#,
+            r#"{"trigger":"1","trigger-end-ms":5}"#,
+        ] {
+            let trigger = of(text).trigger().unwrap();
+            assert_eq!((trigger.end_digits, trigger.end_after), (None, None));
+        }
     }
 }

@@ -205,9 +205,14 @@ pub(super) static WORDS: &[Word] = &[
     value("dtmf-delay", dtmf::delay),
     text("dtmf-log-dest", dtmf::log_dest),
     text("dtmf-security", dtmf::security),
+    text("dtmf-security-trigger", dtmf::trigger_security),
+    text("dtmf-security-trigger-end", dtmf::end_security),
     value("duration", dtmf::duration),
     inert("early-media", NO_MATTER),
     inert("egress", RECORDING),
+    text("end-trigger", dtmf::end),
+    value("end-trigger-digits", dtmf::end_digits),
+    value("end-trigger-time", dtmf::end_time),
     text("endpoint-learning", |f, v| {
         if let Some(mode) = learn_mode(v) {
             f.options.endpoint_learning = Some(mode);
@@ -489,6 +494,10 @@ pub(super) static WORDS: &[Word] = &[
         }
     }),
     flag("trickle-ice", |f| f.options.trickle_ice = true),
+    text("trigger", dtmf::trigger),
+    text("trigger-end", dtmf::end),
+    value("trigger-end-digits", dtmf::end_digits),
+    value("trigger-end-time", dtmf::end_time),
     flag("trust-address", |f| f.options.trust_address = Some(true)),
     flag("unidirectional", |f| f.options.unidirectional = true),
     text("via-branch", |f, v| {

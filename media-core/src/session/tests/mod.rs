@@ -24,6 +24,7 @@ mod reports;
 mod sections;
 mod security;
 mod transcode;
+mod triggers;
 
 /// Remembers sockets, routes and calls as a shard would, without sending anything.
 #[derive(Default)]
