@@ -39,7 +39,7 @@ pub(super) const EXPERIMENTS: [(&str, Experiment); 8] = [
 const BURST: u64 = 10;
 const BURST_CALLS: usize = 10;
 /// Most memory of a call, KiB: what a relayed one may take, and both states of libopus.
-const MEMORY_KIB: f64 = 96.0;
+const MEMORY_KIB: f64 = 128.0;
 /// Ports of a second daemon, above those of the first and below the generator's.
 const MORE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=49_999;
 
