@@ -13,6 +13,7 @@
 //! | 2 | [`ice`] | the agent that finds, and keeps, a way to the peer |
 //! | 3 | [`dtls`] | DTLS-SRTP: handshakes that end in SRTP keys |
 //! | 3 | [`media`] | per-SSRC statistics; order and codec of packets |
+//! | 3 | [`voice`] | samples between a caller and a talking program: clock, buffers |
 //! | 4 | [`sdp`] | parse, rewrite and write session descriptions |
 //! | 4 | [`engine`] | one shard's brain: datagrams in, datagrams out, no I/O |
 //! | 5 | [`driver`] | sockets and threads: io_uring and epoll with one contract |
@@ -35,4 +36,5 @@ pub mod srtp;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod units;
+pub mod voice;
 pub mod wire;

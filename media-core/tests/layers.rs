@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the lowest layer up (see the map in `src/lib.rs`). `driver` and `session` share a layer
 /// and must not name each other.
-const LAYERS: [(&str, u8); 12] = [
+const LAYERS: [(&str, u8); 13] = [
     ("units", 0),
     ("wire", 1),
     ("buf", 1),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, u8); 12] = [
     ("ice", 2),
     ("dtls", 3),
     ("media", 3),
+    ("voice", 3),
     ("sdp", 4),
     ("engine", 4),
     ("driver", 5),
