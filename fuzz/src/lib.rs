@@ -5,6 +5,7 @@
 //! then fuzzes it, and `cargo test` replays its seeds on a stable compiler.
 
 mod audio;
+mod audiosocket;
 mod codecs;
 mod dtls;
 mod fmtp;
@@ -13,12 +14,14 @@ mod media;
 mod ng;
 mod sdp;
 mod srtp;
+mod voice;
 mod wire;
 
 use daemon_rtpengine::ng::bencode as ng_bencode;
 
 pub use self::codecs::{codec_cn, codec_decode};
 pub use audio::{resample, tone};
+pub use audiosocket::{audiosocket, pipecat_frame, pipecat_rtvi};
 pub use dtls::dtls;
 pub use fmtp::codec_fmtp;
 pub use ice::{ice, ice_candidate};
@@ -26,6 +29,7 @@ pub use media::{dtmf, jitter, transcode};
 pub use ng::{ng_framer, ng_json, ng_request, rtpp_flags};
 pub use sdp::{sdp, sdp_attributes};
 pub use srtp::{srtcp, srtp};
+pub use voice::{voice_intake, voice_playout, voice_uplink};
 pub use wire::{demux, rtcp, rtp, stun};
 
 /// A target: judges one input, panics when a promise is broken.
@@ -40,6 +44,7 @@ macro_rules! targets {
 }
 
 targets!(
+    audiosocket,
     bencode,
     codec_cn,
     codec_decode,
@@ -63,7 +68,12 @@ targets!(
     tone,
     dtmf,
     jitter,
-    transcode
+    transcode,
+    pipecat_frame,
+    pipecat_rtvi,
+    voice_intake,
+    voice_playout,
+    voice_uplink
 );
 
 /// The target of that name.

@@ -1,0 +1,37 @@
+//! Logs, through `tracing`, to standard error.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt;
+
+use crate::config::LogConfig;
+
+/// Sends this process's logs to standard error. The first call counts, so tests may call it freely.
+pub fn start(config: LogConfig) {
+    let builder = fmt::Subscriber::builder()
+        .with_max_level(filter(config.level))
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(std::io::stderr);
+    // An error means that someone set logging up before: then it is theirs.
+    let _ = match (config.json, config.timestamps) {
+        (true, true) => {
+            tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish())
+        }
+        (true, false) => tracing::subscriber::set_global_default(
+            builder.json().flatten_event(true).without_time().finish(),
+        ),
+        (false, true) => tracing::subscriber::set_global_default(builder.finish()),
+        (false, false) => tracing::subscriber::set_global_default(builder.without_time().finish()),
+    };
+}
+
+/// Syslog has eight levels, `tracing` five: notices count as information.
+const fn filter(level: u8) -> LevelFilter {
+    match level {
+        0..=3 => LevelFilter::ERROR,
+        4 => LevelFilter::WARN,
+        5 | 6 => LevelFilter::INFO,
+        7 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
