@@ -13,6 +13,7 @@ mod fuzz;
 mod instructions;
 mod npm;
 mod packages;
+mod python;
 mod quality;
 mod readme;
 mod shell;
@@ -32,7 +33,7 @@ struct Cli {
 enum Task {
     /// Build the daemon, show ten seconds of 20 calls with audio, then calls from WebRTC to plain RTP
     Demo(demo::DemoArgs),
-    /// Install missing Debian (as root) and npm packages and run every test
+    /// Install missing Debian (as root), npm and Python packages and run every test
     Test,
     /// Run everything a change must pass: format, lints, docs, licences, fuzz build, every test
     Ci,

@@ -1,5 +1,5 @@
 //! Debian packages that building and testing need: cmake, the real peers, a C++ compiler for libFuzzer. What comes from
-//! npm is installed behind them.
+//! npm and PyPI is installed behind them.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use benches::host;
 
-use crate::{npm, shell};
+use crate::{npm, python, shell};
 
 /// Package, and a program of it to look for where there is no dpkg.
 const NEEDED: [(&str, &str); 15] = [
@@ -36,7 +36,7 @@ const NEEDED: [(&str, &str); 15] = [
     ("espeak-ng", "espeak-ng"),
     // The other G.722. A library; where no dpkg knows of it, its test finds out.
     ("libspandsp-dev", "cc"),
-    // Builds PESQ, which judges speech, in an environment of its own.
+    // Environments for pipecat-ai, whose bots are called, and for PESQ, which judges speech and is built here.
     ("python3-venv", "python3"),
     ("python3-dev", "python3"),
     // Builds libFuzzer.
@@ -67,7 +67,8 @@ pub(crate) fn install() -> Result<()> {
     if !missing.is_empty() {
         install_debian(&missing)?;
     }
-    npm::install()
+    npm::install()?;
+    python::install_pipecat().map(drop)
 }
 
 fn install_debian(missing: &[&str]) -> Result<()> {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::shell;
+use crate::python::{self, List};
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 const PESQ: &str = include_str!("pesq.txt");
@@ -21,38 +21,16 @@ pub(super) struct Pesq {
 
 /// Installs into `directory` unless it has been, and of the same versions.
 pub(super) fn install(directory: &Path) -> Result<Pesq> {
-    let environment = directory.join("venv");
-    let pesq = Pesq {
-        python: environment.join("bin/python"),
-        script: directory.join("score.py"),
-    };
     fs::create_dir_all(directory)?;
-    fs::write(&pesq.script, SCRIPT)?;
-    // Written last, so it says that all that stands in it is there.
-    let installed = environment.join("installed.txt");
-    let wanted = [REQUIREMENTS, PESQ].concat();
-    if fs::read_to_string(&installed).is_ok_and(|is| is == wanted) {
-        return Ok(pesq);
-    }
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv", "--clear"]).arg(&environment);
-    shell::run(&mut venv).context("is the package python3-venv there?")?;
-    let pip = |name: &str, text: &str, options: &[&str]| -> Result<()> {
-        let list = directory.join(name);
-        fs::write(&list, text)?;
-        let mut pip = Command::new(&pesq.python);
-        pip.args(["-m", "pip", "install", "--quiet"])
-            .arg("--disable-pip-version-check")
-            .args(options)
-            .arg("-r")
-            .arg(list);
-        shell::run(&mut pip)
-    };
-    pip("requirements.txt", REQUIREMENTS, &[])?;
+    let script = directory.join("score.py");
+    fs::write(&script, SCRIPT)?;
     let as_it_is = ["--require-hashes", "--no-deps", "--no-build-isolation"];
-    pip("pesq.txt", PESQ, &as_it_is).context("are the packages python3-dev and gcc there?")?;
-    fs::write(installed, wanted)?;
-    Ok(pesq)
+    let lists = [
+        List::new("requirements.txt", REQUIREMENTS, &[]),
+        List::new("pesq.txt", PESQ, &as_it_is),
+    ];
+    let python = python::install(directory, &lists)?;
+    Ok(Pesq { python, script })
 }
 
 impl Pesq {
