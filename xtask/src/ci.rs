@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::{deny, fuzz, packages, quality, shell, suite};
+use crate::{bot, deny, fuzz, packages, quality, shell, suite};
 
 /// A step's name and what it runs.
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("packages", packages::install),
     ("format", || {
         shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))
@@ -42,6 +42,7 @@ const STEPS: [Step; 10] = [
     ("fuzz build", || fuzz::build().map(drop)),
     ("tests", suite::run),
     ("quality", quality::run_short),
+    ("bridges compared", bot::compare_short),
     ("benches run once", || {
         // In the tests' profile: a bench's own takes minutes to link.
         shell::run(&mut shell::cargo([

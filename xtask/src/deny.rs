@@ -27,10 +27,17 @@ const LICENCES: [&str; 9] = [
 ];
 
 /// Crates that may come in several versions, and why.
-const DUPLICATES: [(&str, &str); 1] = [(
-    "syn",
-    "derive macros are moving from 2 to 3 one by one; build time only, nothing of it ships",
-)];
+const DUPLICATES: [(&str, &str); 2] = [
+    (
+        "getrandom",
+        "cargo's metadata counts ring as used, which rustls-webpki would use if it were there; nothing builds it: \
+         `cargo tree -i ring`",
+    ),
+    (
+        "syn",
+        "derive macros are moving from 2 to 3 one by one; build time only, nothing of it ships",
+    ),
+];
 
 /// Fails with every offence named.
 pub(crate) fn run() -> Result<()> {

@@ -5,6 +5,7 @@
 //! cargo xtask test    # install what is missing, run every test
 //! ```
 
+mod bot;
 mod ci;
 mod compare;
 mod demo;
@@ -33,6 +34,8 @@ struct Cli {
 enum Task {
     /// Build the daemon, show ten seconds of 20 calls with audio, then calls from WebRTC to plain RTP
     Demo(demo::DemoArgs),
+    /// Build the voice-bot bridge, call a bot through it and interrupt it, live; writes what was heard as WAV
+    DemoBot(bot::DemoArgs),
     /// Install missing Debian (as root), npm and Python packages and run every test
     Test,
     /// Run everything a change must pass: format, lints, docs, licences, fuzz build, every test
@@ -41,6 +44,8 @@ enum Task {
     Deny,
     /// Run our daemon and rtpengine in turns under the same load and print the ratios
     Compare(compare::CompareArgs),
+    /// Load the voice-bot bridge with calls, and one in Python as well, and print the figures of both
+    CompareBot(bot::CompareArgs),
     /// Judge by PESQ what our daemon and rtpengine make of speech, and fail if ours is not as good
     Quality(quality::QualityArgs),
     /// Run the micro-benchmarks
@@ -58,6 +63,8 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Task::Demo(args) => demo::run(&args),
+        Task::DemoBot(args) => bot::demo(&args),
+        Task::CompareBot(args) => bot::compare(&args),
         Task::Test => suite::run(),
         Task::Ci => ci::run(),
         Task::Deny => deny::run(),
