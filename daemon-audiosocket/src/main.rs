@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use daemon_audiosocket::Daemon;
 use daemon_audiosocket::config::{Config, ConfigError, Outcome};
-use daemon_audiosocket::ops::logs;
+use daemon_base::logs;
 
 fn main() -> ExitCode {
     let config = match Config::from_args(std::env::args_os()) {

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use daemon_base::logs;
 use daemon_rtpengine::Daemon;
 use daemon_rtpengine::config::{Config, ConfigError, Outcome};
-use daemon_rtpengine::ops::logs;
 
 fn main() -> ExitCode {
     daemon_rtpengine::tune_allocator();

@@ -61,6 +61,10 @@ fn help_and_version_print_and_end_well() {
         ("-h", &usage),
         ("--version", &version),
         ("-v", &version),
+        (
+            "--codecs",
+            &["PCMU: fully", "opus: fully", "telephone-event: fully"],
+        ),
     ] {
         let output = output(&[arg]);
         let text = String::from_utf8_lossy(&output.stdout);

@@ -1,21 +1,21 @@
 //! Settings: from command line and configuration file to typed values. [`options::OPTIONS`] is the one table.
 
-mod file;
 pub mod options;
-mod values;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use codecs::SampleRate;
+use daemon_base::logs::LogConfig;
+use daemon_base::{Given, Values, bad};
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Uri};
 
 use crate::audiosocket::{CallId, RATES_HZ};
-use values::{Values, bad};
+
+pub use daemon_base::ConfigError;
 
 /// Everything the daemon needs to start.
 #[derive(Clone, Debug)]
@@ -143,17 +143,6 @@ pub struct LimitsConfig {
     pub announced_only: bool,
 }
 
-/// What is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogConfig {
-    /// Syslog's levels, 0–7: nothing above this.
-    pub level: u8,
-    /// One JSON object per line.
-    pub json: bool,
-    /// The time in front of each line.
-    pub timestamps: bool,
-}
-
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Outcome {
@@ -163,55 +152,8 @@ pub enum Outcome {
     Print(String),
 }
 
-/// Why the settings are no good. Display is for the person who wrote them.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The command line does not parse; the text says where and suggests the nearest option.
-    #[error("{0}")]
-    Arguments(String),
-    /// The file cannot be read.
-    #[error("cannot read configuration file {path:?}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line is neither comment, section nor `key = value`.
-    #[error("configuration file, line {number}: neither `key = value` nor `[section]`")]
-    Line {
-        /// Counted from 1.
-        number: usize,
-    },
-    /// The section is not in the file.
-    #[error("configuration file has no section [{section}]")]
-    NoSection {
-        /// The section.
-        section: String,
-    },
-    /// A key that is no option.
-    #[error("unknown option {key:?} in the configuration file; did you mean {nearest:?}?")]
-    UnknownKey {
-        /// As written.
-        key: String,
-        /// What may have been meant.
-        nearest: &'static str,
-    },
-    /// A value that does not fit.
-    #[error("option --{option}: {value:?} is not {expected}")]
-    BadValue {
-        /// Its option.
-        option: &'static str,
-        /// As written.
-        value: String,
-        /// What fits.
-        expected: String,
-    },
-    /// There must be one of the two.
-    #[error("either --bot-url or --listen-bot says where bots are; see --help")]
-    NoBot,
-}
+/// What [`ConfigError::NotOne`] says.
+const NO_BOT: &str = "either --bot-url or --listen-bot says where bots are";
 
 impl Config {
     /// Reads the command line (program name first) and the configuration file that it names.
@@ -219,58 +161,38 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Outcome, ConfigError> {
-        let mut values = match Values::from_args(args) {
-            Ok(values) => values,
-            Err(error) if error.use_stderr() => {
-                return Err(ConfigError::Arguments(error.render().to_string()));
-            }
-            Err(help) => return Ok(Outcome::Print(help.render().to_string())),
+        let mut values = match Values::from_args(&options::PROGRAM, args)? {
+            Given::Values(values) => values,
+            Given::Print(text) => return Ok(Outcome::Print(text)),
         };
-        let path = values.text("config-file").unwrap_or("none").to_owned();
-        if path != "none" {
-            let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::File {
-                path: path.into(),
-                source,
-            })?;
-            let section = values.text("config-section").unwrap_or("audiosocket");
-            let keys = file::parse(&text, section)?;
-            values.add_file(&keys)?;
-        }
+        values.read_file()?;
         Config::from_values(&values).map(|config| Outcome::Run(Box::new(config)))
     }
 
     fn from_values(values: &Values) -> Result<Config, ConfigError> {
         let call = call(values)?;
-        let listen_bot = listeners(values, "listen-bot")?;
+        let listen_bot = values.listeners("listen-bot")?;
         if call.dial.is_some() != listen_bot.is_empty() {
-            return Err(ConfigError::NoBot);
+            return Err(ConfigError::NotOne(NO_BOT));
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Config {
-            listen_audiosocket: listeners(values, "listen-audiosocket")?,
+            listen_audiosocket: values.listeners("listen-audiosocket")?,
             listen_bot,
-            listen_http: listeners(values, "listen-http")?,
-            listen_metrics: listeners(values, "listen-metrics")?,
+            listen_http: values.listeners("listen-http")?,
+            listen_metrics: values.listeners("listen-metrics")?,
             call,
             limits: LimitsConfig {
                 max_calls: number(values, "max-calls", 1_000_000)?,
                 max_pending: number(values, "max-pending", 1_000_000)?,
                 announced_only: values.flag("announced-only")?,
             },
-            drain_timeout: seconds(values, "drain-timeout")?,
+            drain_timeout: values.seconds("drain-timeout")?,
             threads: match number(values, "threads", 1024)? {
                 0 => cores,
                 n => n,
             },
-            log: LogConfig {
-                level: u8::try_from(number(values, "log-level", 8)?).unwrap_or(6),
-                json: match values.text("log-format") {
-                    Some("json") | None => true,
-                    Some("text") => false,
-                    Some(other) => return Err(bad("log-format", other, "text or json")),
-                },
-                timestamps: !values.flag("no-log-timestamps")?,
-            },
+            log: values.log()?,
         })
     }
 }
@@ -297,7 +219,7 @@ fn call(values: &Values) -> Result<CallConfig, ConfigError> {
             number(values, "bot-rate", 192_000)?,
             &[8000, 12_000, 16_000, 24_000, 32_000, 44_100, 48_000],
         )?,
-        bot_patience: seconds(values, "bot-patience")?,
+        bot_patience: values.seconds("bot-patience")?,
         dtmf: match values.text("dtmf").unwrap_or("rtvi") {
             "rtvi" => DtmfStyle::Rtvi,
             "client-message" => DtmfStyle::ClientMessage,
@@ -309,9 +231,9 @@ fn call(values: &Values) -> Result<CallConfig, ConfigError> {
         playout_fade: millis(values, "playout-fade")?,
         vad: values.flag("vad")?,
         uuid_timeout: millis(values, "uuid-timeout")?,
-        idle_timeout: seconds(values, "idle-timeout")?,
+        idle_timeout: values.seconds("idle-timeout")?,
         stuck_timeout: millis(values, "stuck-timeout")?,
-        max_duration: Some(seconds(values, "max-duration")?).filter(|d| !d.is_zero()),
+        max_duration: Some(values.seconds("max-duration")?).filter(|d| !d.is_zero()),
     })
 }
 
@@ -397,34 +319,6 @@ fn millis(values: &Values, long: &'static str) -> Result<Duration, ConfigError> 
     Ok(Duration::from_millis(u64::try_from(number).unwrap_or(0)))
 }
 
-fn seconds(values: &Values, long: &'static str) -> Result<Duration, ConfigError> {
-    let number = number(values, long, 1_000_000)?;
-    Ok(Duration::from_secs(u64::try_from(number).unwrap_or(0)))
-}
-
-/// Addresses, or those of the default. A port alone stands for every address, IPv4 and IPv6.
-fn listeners(values: &Values, long: &'static str) -> Result<Vec<SocketAddr>, ConfigError> {
-    let default: Vec<String> = values.text(long).map(str::to_owned).into_iter().collect();
-    let given = values.list(long);
-    let mut all = Vec::new();
-    for text in if given.is_empty() { &default } else { given } {
-        if let Ok(port) = text.parse::<u16>() {
-            all.push((IpAddr::V4(Ipv4Addr::UNSPECIFIED), port).into());
-            all.push((IpAddr::V6(Ipv6Addr::UNSPECIFIED), port).into());
-            continue;
-        }
-        let resolved = text
-            .to_socket_addrs()
-            .map_err(|_| bad(long, text, "[ADDRESS:]PORT"))?;
-        for address in resolved {
-            if !all.contains(&address) {
-                all.push(address);
-            }
-        }
-    }
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,9 +348,9 @@ mod tests {
 
     #[test]
     fn bots_are_dialled_or_dial() {
-        assert!(matches!(read(&[]), Err(ConfigError::NoBot)));
+        assert!(matches!(read(&[]), Err(ConfigError::NotOne(NO_BOT))));
         let both = read(&["--bot-url=ws://h/", "--listen-bot=1"]);
-        assert!(matches!(both, Err(ConfigError::NoBot)));
+        assert!(matches!(both, Err(ConfigError::NotOne(NO_BOT))));
         let config = read(&["--listen-bot=127.0.0.1:8765"]).unwrap();
         assert!(config.call.dial.is_none());
     }

@@ -1,34 +1,6 @@
 //! The table of options: command line, configuration file and help all come from here.
 
-/// One option.
-#[derive(Debug)]
-pub struct Spec {
-    /// `--long`, and the key in the configuration file.
-    pub long: &'static str,
-    /// What follows it.
-    pub kind: Kind,
-    /// Placeholder in the help.
-    pub value: &'static str,
-    /// What holds when it is not given; empty if that is nothing.
-    pub default: &'static str,
-    /// Where the help lists it.
-    pub group: Group,
-    /// One sentence.
-    pub help: &'static str,
-}
-
-/// What follows an option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Nothing, or `=true` or `=false`.
-    Flag,
-    /// A whole number.
-    Int,
-    /// Text; the last one given counts.
-    Text,
-    /// Text, any number of times; in the file separated by semicolons.
-    List,
-}
+use daemon_base::{Kind, Program, Spec};
 
 /// Headings of the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,17 +27,26 @@ impl Group {
     }
 }
 
-/// The option of this long name.
-#[must_use]
-pub fn find(long: &str) -> Option<&'static Spec> {
-    OPTIONS.iter().find(|spec| spec.long == long)
-}
+/// The daemon.
+pub static PROGRAM: Program = Program {
+    name: "daemon-audiosocket",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Joins callers of Asterisk's AudioSocket with Pipecat bots on WebSockets.",
+    usage: "daemon-audiosocket --bot-url=URL [OPTIONS]\n       \
+            daemon-audiosocket --listen-bot=[ADDRESS:]PORT [OPTIONS]\n       \
+            daemon-audiosocket --config-file=FILE",
+    examples: "Example, for a bot on this machine:\n  \
+               daemon-audiosocket --listen-audiosocket=127.0.0.1:9000 --bot-url=ws://127.0.0.1:8765/ws/{uuid}\n\n\
+               AudioSocket has no passwords: listen on addresses that only Asterisk reaches.\n",
+    heading: Group::Process.heading(),
+    options: OPTIONS,
+};
 
 #[rustfmt::skip] // a table: one row per option
 const fn row(
     group: Group, long: &'static str, kind: Kind, value: &'static str, default: &'static str, help: &'static str,
 ) -> Spec {
-    Spec { long, kind, value, default, group, help }
+    Spec { long, short: None, kind, value, default, heading: group.heading(), help, inert: None }
 }
 
 use Group::{Bot, Caller, Limits, Playout, Process};
@@ -127,5 +108,10 @@ mod tests {
         for spec in OPTIONS {
             assert!(names.insert(spec.long), "{} is there twice", spec.long);
         }
+    }
+
+    #[test]
+    fn command_definition_is_sound() {
+        PROGRAM.command().debug_assert();
     }
 }

@@ -1,9 +1,8 @@
 //! Whom the daemon listens to.
 
-mod bind;
 pub(crate) mod bots;
 pub(crate) mod callers;
 pub(crate) mod http;
 
-pub use bind::ListenError;
-pub(crate) use bind::tcp as bind_tcp;
+pub use daemon_base::bind::ListenError;
+pub(crate) use daemon_base::bind::tcp as bind_tcp;

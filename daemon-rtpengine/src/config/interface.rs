@@ -19,7 +19,8 @@ pub(super) enum Written {
 }
 
 pub(super) fn resolve(text: &str) -> Result<Written, ConfigError> {
-    let error = |reason: String| ConfigError::Interface {
+    let error = |reason: String| ConfigError::Unusable {
+        option: "interface",
         value: text.to_owned(),
         reason,
     };

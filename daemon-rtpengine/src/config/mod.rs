@@ -1,25 +1,24 @@
 //! Settings: from command line and configuration file to typed values. rtpengine's names and
 //! defaults; [`options::OPTIONS`] is the one table of them.
 
-mod file;
 mod interface;
 pub mod options;
-mod values;
 
 use std::ffi::OsString;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use daemon_base::logs::LogConfig;
+use daemon_base::{Given, Values, bad};
 use media_core::driver::{DriverConfig, DtlsConfig, IoChoice};
 use media_core::dtls::{ClientOffer, DtlsVersion};
 use media_core::media::jitter::{Hold, MAX_DELAY_MS};
 use media_core::session::{InterfaceConfig, SessionConfig, TimeoutsConfig};
 
+pub use daemon_base::ConfigError;
 use interface::Written;
-use values::{Values, bad};
 
 /// Longest delay of an adaptive jitter buffer that is given no length, ms: rtpengine's.
 const ADAPTIVE_MS: u16 = 300;
@@ -64,17 +63,6 @@ pub struct LimitsConfig {
     pub max_bandwidth_bytes: Option<u64>,
 }
 
-/// What is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogConfig {
-    /// Syslog's levels, 0–7: nothing above this.
-    pub level: u8,
-    /// One JSON object per line.
-    pub json: bool,
-    /// The time in front of each line.
-    pub timestamps: bool,
-}
-
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Outcome {
@@ -84,83 +72,20 @@ pub enum Outcome {
     Print(String),
 }
 
-/// Why the settings are no good. Display is for the person who wrote them.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The command line does not parse; the text says where and suggests the nearest option.
-    #[error("{0}")]
-    Arguments(String),
-    /// The file cannot be read.
-    #[error("cannot read configuration file {path:?}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line is neither comment, section nor `key = value`.
-    #[error("configuration file, line {number}: neither `key = value` nor `[section]`")]
-    Line {
-        /// Counted from 1.
-        number: usize,
-    },
-    /// The section is not in the file.
-    #[error("configuration file has no section [{section}]")]
-    NoSection {
-        /// The section.
-        section: String,
-    },
-    /// A key that is no option.
-    #[error("unknown option {key:?} in the configuration file; did you mean {nearest:?}?")]
-    UnknownKey {
-        /// As written.
-        key: String,
-        /// What may have been meant.
-        nearest: &'static str,
-    },
-    /// A value that does not fit.
-    #[error("option --{option}: {value:?} is not {expected}")]
-    BadValue {
-        /// Its option.
-        option: &'static str,
-        /// As written.
-        value: String,
-        /// What fits.
-        expected: String,
-    },
-    /// An interface that cannot be used.
-    #[error("option --interface: {value:?}: {reason}")]
-    Interface {
-        /// As written.
-        value: String,
-        /// Why not.
-        reason: String,
-    },
-    /// Something that must be given.
-    #[error("{0} is missing; see --help")]
-    Missing(&'static str),
-}
-
 impl Config {
     /// Reads the command line (program name first) and the configuration file that it names.
     ///
     /// # Errors
     /// See [`ConfigError`].
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Outcome, ConfigError> {
-        let mut values = match Values::from_args(args) {
-            Ok(values) => values,
-            Err(error) if error.use_stderr() => {
-                return Err(ConfigError::Arguments(error.render().to_string()));
-            }
-            Err(help) => return Ok(Outcome::Print(help.render().to_string())),
+        let mut values = match Values::from_args(&options::PROGRAM, args)? {
+            Given::Values(values) => values,
+            Given::Print(text) => return Ok(Outcome::Print(text)),
         };
         if values.flag("codecs")? {
-            return Ok(Outcome::Print(
-                "Every codec is relayed; none is transcoded yet.\n".into(),
-            ));
+            return Ok(Outcome::Print(codecs()));
         }
-        read_file(&mut values)?;
+        values.read_file()?;
         Config::from_values(&values).map(|config| Outcome::Run(Box::new(config)))
     }
 
@@ -172,23 +97,15 @@ impl Config {
         };
         let config = Config {
             session: session(values)?,
-            listen_ng: listeners(values, "listen-ng")?,
-            listen_tcp_ng: listeners(values, "listen-tcp-ng")?,
-            listen_http: listeners(values, "listen-http")?,
+            listen_ng: values.listeners("listen-ng")?,
+            listen_tcp_ng: values.listeners("listen-tcp-ng")?,
+            listen_http: values.listeners("listen-http")?,
             control_tos: octet(values, "control-tos")?,
             num_threads,
             driver: driver(values)?,
             dtmf_log_dest: destination(values, "dtmf-log-dest")?,
             limits: limits(values)?,
-            log: LogConfig {
-                level: u8::try_from(unsigned(values, "log-level", 8)?).unwrap_or(6),
-                json: match values.text("log-format") {
-                    Some("json") => true,
-                    Some("text" | "default" | "parsable") | None => false,
-                    Some(other) => return Err(bad("log-format", other, "text or json")),
-                },
-                timestamps: !values.flag("no-log-timestamps")?,
-            },
+            log: values.log()?,
             pidfile: values.text("pidfile").map(PathBuf::from),
             notices: notices(values)?,
         };
@@ -204,24 +121,18 @@ impl Config {
     }
 }
 
-fn read_file(values: &mut Values) -> Result<(), ConfigError> {
-    let path = values.text("config-file").unwrap_or("none").to_owned();
-    if path == "none" {
-        return Ok(());
+/// The codecs that are transcoded; all others are relayed.
+fn codecs() -> String {
+    let mut text = String::new();
+    let events = ["telephone-event", "CN"];
+    let names = codecs::registry::CODECS.iter().map(|codec| codec.name);
+    for name in names.chain(events) {
+        let line = format!("{name:>20}: fully supported\n");
+        if !text.contains(&line) {
+            text.push_str(&line);
+        }
     }
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound && !values.is_given("config-file") => {
-            return Ok(());
-        }
-        Err(source) => {
-            let path = path.into();
-            return Err(ConfigError::File { path, source });
-        }
-    };
-    let section = values.text("config-section").unwrap_or("rtpengine");
-    let keys = file::parse(&text, section)?;
-    values.add_file(&keys)
+    text
 }
 
 fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
@@ -233,12 +144,12 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
     }
     let mut config = SessionConfig {
         timeouts: TimeoutsConfig {
-            media: seconds(values, "timeout")?,
-            silent: seconds(values, "silent-timeout")?,
-            offer: seconds(values, "offer-timeout")?,
-            lifetime: seconds(values, "final-timeout")?,
+            media: values.seconds("timeout")?,
+            silent: values.seconds("silent-timeout")?,
+            offer: values.seconds("offer-timeout")?,
+            lifetime: values.seconds("final-timeout")?,
         },
-        delete_delay: seconds(values, "delete-delay")?,
+        delete_delay: values.seconds("delete-delay")?,
         endpoint_learning: match values.text("endpoint-learning") {
             None => SessionConfig::default().endpoint_learning,
             Some(mode) => crate::ng::flags::learn_mode(mode).ok_or_else(|| {
@@ -298,8 +209,8 @@ fn session(values: &Values) -> Result<SessionConfig, ConfigError> {
 
 /// How audio is held back.
 fn hold(values: &Values) -> Result<Hold, ConfigError> {
-    let packets = unsigned(values, "jitter-buffer", i64::from(MAX_DELAY_MS / 20))?;
-    let length_ms = unsigned(values, "jb-length", i64::from(MAX_DELAY_MS))?;
+    let packets = values.unsigned("jitter-buffer", i64::from(MAX_DELAY_MS / 20))?;
+    let length_ms = values.unsigned("jb-length", i64::from(MAX_DELAY_MS))?;
     let wanted_ms = if length_ms > 0 {
         length_ms
     } else {
@@ -341,7 +252,7 @@ fn driver(values: &Values) -> Result<DriverConfig, ConfigError> {
             },
             Some(other) => return Err(bad("dtls-version", other, "auto, 1.2 or 1.3")),
         },
-        tick: Duration::from_micros(unsigned(values, "io-tick-us", 1_000_000)?),
+        tick: Duration::from_micros(values.unsigned("io-tick-us", 1_000_000)?),
         ..DriverConfig::default()
     })
 }
@@ -372,15 +283,6 @@ fn notices(values: &Values) -> Result<Vec<String>, ConfigError> {
     Ok(notices)
 }
 
-fn unsigned(values: &Values, long: &'static str, max: i64) -> Result<u64, ConfigError> {
-    let n = values.int(long, 0..=max)?;
-    Ok(n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
-}
-
-fn seconds(values: &Values, long: &'static str) -> Result<Duration, ConfigError> {
-    unsigned(values, long, i64::from(u32::MAX)).map(Duration::from_secs)
-}
-
 fn port(values: &Values, long: &'static str) -> Result<u16, ConfigError> {
     let n = values.int(long, 1..=65535)?;
     Ok(n.and_then(|n| u16::try_from(n).ok()).unwrap_or(1))
@@ -402,27 +304,6 @@ fn destination(values: &Values, long: &'static str) -> Result<Option<SocketAddr>
     address
         .map(Some)
         .ok_or_else(|| bad(long, text, "ADDRESS:PORT"))
-}
-
-/// `[ADDRESS:]PORT`; without an address all of them, IPv4 and IPv6.
-fn listeners(values: &Values, long: &'static str) -> Result<Vec<SocketAddr>, ConfigError> {
-    let mut all = Vec::new();
-    for text in values.list(long) {
-        if let Ok(port) = text.parse::<u16>() {
-            all.push((IpAddr::V4(Ipv4Addr::UNSPECIFIED), port).into());
-            all.push((IpAddr::V6(Ipv6Addr::UNSPECIFIED), port).into());
-            continue;
-        }
-        let resolved = text
-            .to_socket_addrs()
-            .map_err(|_| bad(long, text, "[ADDRESS:]PORT"))?;
-        for address in resolved {
-            if !all.contains(&address) {
-                all.push(address);
-            }
-        }
-    }
-    Ok(all)
 }
 
 #[cfg(test)]

@@ -2,41 +2,7 @@
 //!
 //! Names, short letters and defaults are rtpengine's (its man page); ours stand beside them.
 
-/// One option.
-#[derive(Debug)]
-pub struct Spec {
-    /// `--long`, and the key in the configuration file.
-    pub long: &'static str,
-    /// `-s`.
-    pub short: Option<char>,
-    /// What follows it.
-    pub kind: Kind,
-    /// Placeholder in the help.
-    pub value: &'static str,
-    /// What holds when it is not given; empty if that is nothing.
-    pub default: &'static str,
-    /// Where the help lists it.
-    pub group: Group,
-    /// One sentence.
-    pub help: &'static str,
-    /// Why it changes nothing here; `None` if it works.
-    pub inert: Option<&'static str>,
-}
-
-/// What follows an option.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Nothing, or `=true` or `=false`.
-    Flag,
-    /// A whole number, negative ones too.
-    Int,
-    /// A number with a fraction.
-    Float,
-    /// Text; the last one given counts.
-    Text,
-    /// Text, any number of times; in the file separated by semicolons.
-    List,
-}
+use daemon_base::{Kind, Program, Spec};
 
 /// Headings of the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,18 +33,27 @@ impl Group {
     }
 }
 
-/// The option of this long name.
-#[must_use]
-pub fn find(long: &str) -> Option<&'static Spec> {
-    OPTIONS.iter().find(|spec| spec.long == long)
-}
+/// The daemon.
+pub static PROGRAM: Program = Program {
+    name: "daemon-rtpengine",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Relays the media of SIP calls. Takes rtpengine's options, configuration file and NG protocol.",
+    usage: "daemon-rtpengine --interface=IP --listen-ng=[ADDRESS:]PORT [OPTIONS]\n       \
+            daemon-rtpengine --config-file=FILE",
+    examples: "Example, for a Kamailio on this machine and media on 192.0.2.1:\n  \
+               daemon-rtpengine --interface=192.0.2.1 --listen-ng=127.0.0.1:2223 --listen-http=127.0.0.1:2225\n\n\
+               rtpengine's other options are accepted too; at the start, a line for each one given says why it has \
+               no effect.\n",
+    heading: Group::Process.heading(),
+    options: OPTIONS,
+};
 
 #[rustfmt::skip] // a table: one row per option
 const fn row(
     group: Group, long: &'static str, short: Option<char>, kind: Kind,
     value: &'static str, default: &'static str, help: &'static str,
 ) -> Spec {
-    Spec { long, short, kind, value, default, group, help, inert: None }
+    Spec { long, short, kind, value, default, heading: group.heading(), help, inert: None }
 }
 
 const fn inert(long: &'static str, short: Option<char>, kind: Kind, why: &'static str) -> Spec {
@@ -88,7 +63,7 @@ const fn inert(long: &'static str, short: Option<char>, kind: Kind, why: &'stati
         kind,
         value: "X",
         default: "",
-        group: Group::Inert,
+        heading: Group::Inert.heading(),
         help: why,
         inert: Some(why),
     }
@@ -311,5 +286,10 @@ mod tests {
                 assert!(letters.insert(letter), "-{letter} is there twice");
             }
         }
+    }
+
+    #[test]
+    fn command_definition_is_sound() {
+        PROGRAM.command().debug_assert();
     }
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use daemon_base::bind;
 use socket2::SockRef;
 
 use super::ListenError;
-use super::bind;
 use crate::service::{Handled, Service};
 use crate::sys::{self, PacketInfo};
 

@@ -3,7 +3,6 @@
 pub mod calls;
 pub mod dtmf_log;
 pub mod health;
-pub mod logs;
 pub mod metrics;
 pub mod requests;
 pub mod statistics;

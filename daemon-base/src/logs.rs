@@ -3,7 +3,16 @@
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt;
 
-use crate::config::LogConfig;
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Syslog's levels, 0–7: nothing above this.
+    pub level: u8,
+    /// One JSON object per line.
+    pub json: bool,
+    /// The time in front of each line.
+    pub timestamps: bool,
+}
 
 /// Sends this process's logs to standard error. The first call counts, so tests may call it freely.
 pub fn start(config: LogConfig) {

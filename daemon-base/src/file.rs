@@ -1,9 +1,9 @@
 //! The configuration file: sections of `key = value`, as GLib's key files are written.
 
-use super::ConfigError;
+use crate::ConfigError;
 
 /// The keys of `section`, in order. `#` starts a comment line.
-pub(super) fn parse(text: &str, section: &str) -> Result<Vec<(String, String)>, ConfigError> {
+pub(crate) fn parse(text: &str, section: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let mut keys = Vec::new();
     let mut inside = false;
     let mut found = false;
@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str, section: &str) -> Result<Vec<(String, String)>, 
 }
 
 /// Splits at semicolons; `\;` is a literal one. Empty parts are left out.
-pub(super) fn split_list(value: &str) -> Vec<String> {
+pub(crate) fn split_list(value: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut chars = value.chars().peekable();
     while let Some(c) = chars.next() {
