@@ -68,11 +68,37 @@ fn silence_begins_with_the_uuid_and_fills_every_pause() {
 }
 
 #[test]
+fn calls_come_in_at_every_listener() {
+    let (bots, option) = run_bots();
+    let daemon = start(&[
+        &option,
+        "--listen-audiosocket=127.0.0.2:0",
+        "--listen-audiosocket=[::1]:0",
+    ]);
+    let listeners = daemon.addresses().audiosocket.clone();
+    let families: Vec<bool> = listeners.iter().map(|l| l.is_ipv6()).collect();
+    assert_eq!(families, [false, false, true]);
+    run(async {
+        for (n, listener) in (1..).zip(listeners) {
+            let mut caller = Caller::call(listener, id(n)).await;
+            let mut bot = bots.accept().await;
+            caller.exchange(5, |_| vec![1000; 160]).await;
+            bot.hear_frames(5).await;
+            caller.send(Message::Hangup);
+        }
+    });
+    daemon.stop();
+}
+
+#[test]
 fn caller_is_answered_at_its_rate() {
+    let rates = [
+        12_000, 16_000, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000,
+    ];
     let (bots, option) = run_bots();
     let daemon = start(&[&option]);
     run(async {
-        for (n, rate) in (1..).zip([16_000, 44_100, 192_000]) {
+        for (n, rate) in (1..).zip(rates) {
             let mut caller = Caller::call(caller_address(&daemon), id(n)).await;
             let mut bot = bots.accept().await;
             caller.say(rate, &sine(440.0, rate, 0..rate as usize / 10));
